@@ -1,0 +1,1 @@
+"""A generated set of clips whose sound and picture share their cause."""

@@ -1,0 +1,1 @@
+"""Protocols and metrics over arrays of features."""

@@ -1,0 +1,1 @@
+"""Conversion of official checkpoints, model cards, publishing."""

@@ -1,0 +1,1 @@
+"""What turns a file into frames and samples with times."""

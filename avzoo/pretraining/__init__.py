@@ -1,0 +1,1 @@
+"""Objectives, pretraining models, the Trainer and its recipes."""
