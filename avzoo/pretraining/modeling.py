@@ -1,0 +1,44 @@
+"""What every pretraining model offers to the trainer, whatever its method."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from avzoo.pretraining.progress import TrainingProgress
+
+Network = Literal["teacher", "student"]
+
+
+class AVPreTrainedModel(PreTrainedModel):
+    """Base class of the self-supervised training models.
+
+    ``forward`` returns a ``ModelOutput`` with ``loss`` and ``losses``, a dict of named scalar parts, every one of which
+    is logged. Teachers are submodules whose parameters have ``requires_grad`` False; what else has state (centres,
+    memories) is a buffer. The trainer calls the hooks below around each optimizer step.
+    """
+
+    def begin_step(self, progress: TrainingProgress) -> None:
+        """Sets what depends on the schedule (temperatures) before the first forward of an optimizer step."""
+
+    def end_step(self, progress: TrainingProgress) -> dict[str, float]:
+        """Updates the teachers after the optimizer step ``progress.step`` has been taken.
+
+        Returns:
+            Scalars to log, for example the momentum of each teacher.
+        """
+        return {}
+
+    def clip_parameters(self) -> list[nn.Parameter]:
+        """The parameters whose gradients are clipped tensor by tensor; by default all that are trained."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+    def encoder(self, network: Network = "teacher") -> PreTrainedModel:
+        """The model to publish once training is over; ``network`` chooses between the teacher and the student.
+
+        Raises:
+            ValueError: the method has no such network.
+        """
+        raise ValueError(f"{type(self).__name__} publishes no encoder")
