@@ -48,14 +48,16 @@ def write_clip(
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with av.open(str(temporary), "w", format="mp4", options=_MUXER_OPTIONS) as container:
-            streams = []
+            streams, sources = [], []
             if frames is not None:
-                streams.append(_video_frames(_video_stream(container, frames, fps), frames, fps))
+                streams.append(_video_stream(container, frames, fps))
+                sources.append(_video_frames(streams[-1], frames, fps))
             if samples is not None:
-                streams.append(_audio_frames(_audio_stream(container, sample_rate), samples, sample_rate))
-            for _, stream, frame in heapq.merge(*streams, key=lambda item: item[0]):
+                streams.append(_audio_stream(container, sample_rate))
+                sources.append(_audio_frames(streams[-1], samples, sample_rate))
+            for _, stream, frame in heapq.merge(*sources, key=lambda item: item[0]):
                 container.mux(stream.encode(frame))
-            for stream in container.streams:
+            for stream in streams:
                 container.mux(stream.encode(None))
         temporary.replace(path)
     finally:
