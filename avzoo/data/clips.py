@@ -1,0 +1,75 @@
+"""What a clip dataset is: a sized collection whose items are a pure function of an index and a seed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TypedDict
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from avzoo.errors import AvzooError
+
+
+class DataError(AvzooError):
+    """A dataset cannot be read or configured as asked; the message says why and what to do."""
+
+
+class ClipSample(TypedDict):
+    """One decoded clip: ``frames`` uint8 ``(T, 3, H, W)`` in RGB, ``samples`` float32 ``(N,)`` mono in [-1, 1]."""
+
+    frames: torch.Tensor
+    samples: torch.Tensor
+
+
+def item_seed(seed: int, epoch: int, index: int) -> int:
+    """Seed of item ``index`` in pass ``epoch``: a well-mixed function of the three, in [0, 2^63).
+
+    The numbers are hashed (numpy's ``SeedSequence``) so that neighbouring items and neighbouring runs draw unrelated
+    streams, which ``seed + index`` would not give.
+    """
+    return int(np.random.SeedSequence((seed, epoch, index)).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+class ClipDataset(Dataset[ClipSample], ABC):
+    """Clips with picture and sound. A subclass gives ``__len__`` and ``read``.
+
+    ``dataset[i]`` reads item ``i`` with a seed that depends on the dataset's seed, the epoch and ``i``: every epoch
+    sees other windows, and every run the same ones.
+
+    Args:
+        seed: seed of the dataset, at least 0.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+        # In shared memory, so that the workers of a persistent DataLoader see the epoch change.
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    @property
+    def epoch(self) -> int:
+        """The current pass over the data, from 0."""
+        return int(self._epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Starts pass ``epoch``: later items draw other windows."""
+        self._epoch.fill_(epoch)
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of items."""
+
+    @abstractmethod
+    def read(self, index: int, seed: int) -> ClipSample:
+        """Item ``index``, whose random choices (where its window starts) are a function of ``seed`` alone."""
+
+    def __getitem__(self, index: int) -> ClipSample:
+        """Item ``index`` of the current epoch.
+
+        Raises:
+            IndexError: ``index`` is outside the dataset.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"clip {index} of a dataset of {len(self)}")
+        return self.read(index, item_seed(self.seed, self.epoch, index))
