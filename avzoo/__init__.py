@@ -1,1 +1,52 @@
-"""avzoo."""
+"""Self-supervised audio-visual encoders as easy to use as any model on the Hugging Face Hub.
+
+``import avzoo`` is quick: it makes the Auto classes of transformers know the zoo and imports neither torch nor
+transformers. The names below load their module when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from avzoo import _auto
+
+if TYPE_CHECKING:
+    from avzoo.models.configuration_xkd import XKDAudioConfig as XKDAudioConfig
+    from avzoo.models.configuration_xkd import XKDConfig as XKDConfig
+    from avzoo.models.configuration_xkd import XKDVideoConfig as XKDVideoConfig
+    from avzoo.models.modeling_xkd import XKDAudioModel as XKDAudioModel
+    from avzoo.models.modeling_xkd import XKDModel as XKDModel
+    from avzoo.models.modeling_xkd import XKDVideoModel as XKDVideoModel
+
+    __version__: str
+else:
+    #: Public name -> module below ``avzoo`` that holds it.
+    _EXPORTS = {
+        "XKDAudioConfig": "models.configuration_xkd",
+        "XKDConfig": "models.configuration_xkd",
+        "XKDVideoConfig": "models.configuration_xkd",
+        "XKDAudioModel": "models.modeling_xkd",
+        "XKDModel": "models.modeling_xkd",
+        "XKDVideoModel": "models.modeling_xkd",
+    }
+    __all__ = ["__version__", *_EXPORTS]
+
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            value = version("avzoo")
+        elif name in _EXPORTS:
+            from importlib import import_module
+
+            value = getattr(import_module(f"avzoo.{_EXPORTS[name]}"), name)
+        else:
+            raise AttributeError(f"module 'avzoo' has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
+
+_auto.register()
