@@ -43,14 +43,23 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "xkd": Family(
             config="models.configuration_xkd:XKDConfig",
             model="models.modeling_xkd:XKDModel",
+            video_processor="processing.video_processing_xkd:XKDVideoProcessor",
+            feature_extractor="processing.feature_extraction_xkd:XKDFeatureExtractor",
+            processor="processing.processing_xkd:XKDProcessor",
         ),
         "xkd_video": Family(
             config="models.configuration_xkd:XKDVideoConfig",
             model="models.modeling_xkd:XKDVideoModel",
+            video_processor="processing.video_processing_xkd:XKDVideoProcessor",
         ),
         "xkd_audio": Family(
             config="models.configuration_xkd:XKDAudioConfig",
             model="models.modeling_xkd:XKDAudioModel",
+            feature_extractor="processing.feature_extraction_xkd:XKDFeatureExtractor",
+        ),
+        "xkd_pretraining": Family(
+            config="pretraining.configuration_xkd_pretraining:XKDPreTrainingConfig",
+            pretraining="pretraining.modeling_xkd_pretraining:XKDForPreTraining",
         ),
     }
 )
