@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
-from torchaudio.transforms import MelSpectrogram
+from torchaudio.transforms import MelScale, Spectrogram
 
 # Added to the mel power before the logarithm: the float32 machine epsilon, 1.1920929e-07. (The original also adds
 # 2.2e-16 to each power bin, nine orders below what this constant hides.)
@@ -13,26 +13,27 @@ LOG_FLOOR = torch.finfo(torch.float32).eps
 
 
 @lru_cache(maxsize=16)
-def mel_transform(
-    sampling_rate: int, n_fft: int, hop_length: int, num_mel_bins: int, device: torch.device
-) -> MelSpectrogram:
-    """The power mel spectrogram: periodic Hann window of ``n_fft``, centred, reflect-padded, Slaney mel bands.
+def spectrogram_transform(n_fft: int, hop_length: int, device: torch.device) -> Spectrogram:
+    """The complex spectrogram: periodic Hann window of ``n_fft`` samples, centred, reflect-padded.
 
-    ``mel_scale.fb`` of the result is the filterbank ``(n_fft / 2 + 1, num_mel_bins)``: Slaney scale, Slaney area norm,
-    0 Hz to half the sampling rate. Transforms are kept per device, so that callers hold no tensors of their own.
+    Transforms are kept per device, so that processors hold no tensors and stay plain to save and load.
     """
-    return MelSpectrogram(
-        sample_rate=sampling_rate,
-        n_fft=n_fft,
-        hop_length=hop_length,
+    # The librosa of the original (0.8.1) reflects at the ends. Later versions pad with zeros, which moves the first and
+    # last four frames by up to 0.6 of the normalised scale.
+    return Spectrogram(n_fft=n_fft, hop_length=hop_length, power=None, center=True, pad_mode="reflect").to(device)
+
+
+@lru_cache(maxsize=16)
+def mel_transform(sampling_rate: int, n_fft: int, num_mel_bins: int, device: torch.device) -> MelScale:
+    """The filterbank: Slaney scale, Slaney area norm, 0 Hz to half the sampling rate.
+
+    ``fb`` of the result is ``(n_fft / 2 + 1, num_mel_bins)``, lowest band first.
+    """
+    return MelScale(
         n_mels=num_mel_bins,
-        f_min=0.0,
+        sample_rate=sampling_rate,
         f_max=sampling_rate / 2,
-        power=2.0,
-        center=True,
-        # The librosa of the original (0.8.1) reflects at the ends. Later versions pad with zeros, which moves the
-        # first and last four frames by up to 0.6 of the normalised scale.
-        pad_mode="reflect",
+        n_stft=n_fft // 2 + 1,
         norm="slaney",
         mel_scale="slaney",
     ).to(device)
@@ -58,5 +59,7 @@ def log_mel(
     Returns:
         float32 ``(..., num_mel_bins, 1 + N // hop_length)``, not normalised; silence gives ln(1.19e-7) = -15.94.
     """
-    power = mel_transform(sampling_rate, n_fft, hop_length, num_mel_bins, waveforms.device)(waveforms)
-    return power.add_(LOG_FLOOR).log_()
+    spectrum = spectrogram_transform(n_fft, hop_length, waveforms.device)(waveforms)
+    power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)  # several times faster than abs() ** 2
+    mel = mel_transform(sampling_rate, n_fft, num_mel_bins, waveforms.device)(power)
+    return mel.add_(LOG_FLOOR).log_()

@@ -1,0 +1,157 @@
+"""Video augmentations. Every random choice is made once per clip: all its frames are changed alike.
+
+Geometry works on uint8 frames ``(T, 3, H, W)``; colour on float frames ``(T, 3, H, W)`` in [0, 1], in place, after
+the crop has made them small. The colour operations are those of torchvision (and of PIL, without its rounding to grey
+levels between steps), written to touch memory as few times as possible.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple
+
+import torch
+from torchvision.transforms.v2 import functional as F
+
+from avzoo.data.draws import integer, uniform
+
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as PIL's "L"
+
+#: ``released``: sigma 0.1 across and 2.0 down, fixed, that is a vertical blur: the released code hands the intended
+#: range to a function that reads it as (horizontal, vertical). ``intended``: one sigma drawn from 0.1 ... 2.0.
+BlurMode = Literal["released", "intended"]
+
+
+class Box(NamedTuple):
+    """A rectangle of pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def draw_crop_box(
+    height: int,
+    width: int,
+    area: tuple[float, float],
+    ratio: tuple[float, float],
+    generator: torch.Generator,
+    tries: int = 10,
+) -> Box:
+    """Draws the box of a random resized crop (Szegedy et al., 2015), by the rule of torchvision.
+
+    Args:
+        height: height of the image in pixels.
+        width: width of the image in pixels.
+        area: smallest and largest area of the box, as a share of the image.
+        ratio: smallest and largest width / height, drawn uniformly in its logarithm.
+        generator: source of randomness.
+        tries: draws before giving up; then the largest centred box within ``ratio`` is returned.
+    """
+    for _ in range(tries):
+        pixels = height * width * uniform(*area, generator)
+        aspect = math.exp(uniform(math.log(ratio[0]), math.log(ratio[1]), generator))
+        box_width, box_height = round(math.sqrt(pixels * aspect)), round(math.sqrt(pixels / aspect))
+        if 0 < box_width <= width and 0 < box_height <= height:
+            top = integer(0, height - box_height, generator)
+            left = integer(0, width - box_width, generator)
+            return Box(top, left, box_height, box_width)
+    box_width = min(width, round(height * ratio[1]))
+    box_height = min(height, round(width / ratio[0]))
+    return Box((height - box_height) // 2, (width - box_width) // 2, box_height, box_width)
+
+
+def resized_crop(frames: torch.Tensor, box: Box, size: int) -> torch.Tensor:
+    """Cuts ``box`` out of uint8 frames ``(T, 3, H, W)`` and resizes it to ``(T, 3, size, size)``, antialiased."""
+    crop = frames[..., box.top : box.top + box.height, box.left : box.left + box.width]
+    return F.resize(crop, [size, size], antialias=True)
+
+
+def luma(frames: torch.Tensor) -> torch.Tensor:
+    """Brightness of float RGB frames ``(T, 3, H, W)`` as seen by the eye: ``(T, 1, H, W)``."""
+    red, green, blue = frames.split(1, dim=-3)
+    return (red * _LUMA[0]).add_(green, alpha=_LUMA[1]).add_(blue, alpha=_LUMA[2])
+
+
+def adjust_brightness_(frames: torch.Tensor, factor: float) -> torch.Tensor:
+    """Multiplies float frames in [0, 1] by ``factor``, in place."""
+    return frames.mul_(factor).clamp_(0, 1)
+
+
+def adjust_contrast_(frames: torch.Tensor, factor: float) -> torch.Tensor:
+    """Moves float frames in [0, 1] away from (factor > 1) or towards (< 1) the mean brightness of each, in place."""
+    mean = luma(frames).mean(dim=(-3, -2, -1), keepdim=True)
+    return frames.mul_(factor).add_(mean, alpha=1 - factor).clamp_(0, 1)
+
+
+def adjust_saturation_(frames: torch.Tensor, factor: float) -> torch.Tensor:
+    """Moves float frames in [0, 1] away from (factor > 1) or towards (< 1) their grey version, in place."""
+    grey = luma(frames)
+    return frames.mul_(factor).add_(grey, alpha=1 - factor).clamp_(0, 1)
+
+
+def adjust_hue_(frames: torch.Tensor, shift: float) -> torch.Tensor:
+    """Turns the hue of float frames in [0, 1] by ``shift`` of the colour circle (-0.5 ... 0.5), in place.
+
+    Same result as RGB to HSV and back. With value V, chroma C and hue h in [0, 1), each channel of a colour is
+    ``V - C clamp(2 - 6 |w|, 0, 1)``, w being the distance on the circle from h to the hue opposite to that channel.
+    """
+    red, green, blue = frames.split(1, dim=-3)
+    value, low = frames.amax(dim=-3, keepdim=True), frames.amin(dim=-3, keepdim=True)
+    chroma = value - low
+    # Which channel is largest, as 0.0 or 1.0: `lerp` selects by it exactly, and several times faster than `where`.
+    is_red, is_green = (value == red).to(value.dtype), (value == green).to(value.dtype)
+    not_red = torch.lerp((red - green).add_(chroma, alpha=4), (blue - red).add_(chroma, alpha=2), is_green)
+    sixths = not_red.lerp_(green - blue, is_red)
+    # Grey pixels have no hue, and no chroma that a hue could act on: any finite number will do.
+    hue = sixths.div_(chroma.clamp_min(torch.finfo(chroma.dtype).tiny)).div_(6)
+    opposite = torch.tensor([1 / 2, 5 / 6, 1 / 6], device=frames.device).view(3, 1, 1)
+    distance = hue.add_(shift) - opposite
+    distance.sub_(distance.round()).abs_()
+    return torch.addcmul(value, chroma, distance.mul_(-6).add_(2).clamp_(0, 1), value=-1, out=frames)
+
+
+def color_jitter_(
+    frames: torch.Tensor,
+    brightness: float,
+    contrast: float,
+    saturation: float,
+    hue: float,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """Changes colours at random, in random order, in place.
+
+    Args:
+        frames: float ``(T, 3, H, W)`` in [0, 1].
+        brightness: the factor is drawn from 1 - x ... 1 + x.
+        contrast: the same.
+        saturation: the same.
+        hue: the shift is drawn from -x ... x.
+        generator: source of randomness.
+    """
+    operations = (
+        (adjust_brightness_, uniform(1 - brightness, 1 + brightness, generator)),
+        (adjust_contrast_, uniform(1 - contrast, 1 + contrast, generator)),
+        (adjust_saturation_, uniform(1 - saturation, 1 + saturation, generator)),
+        (adjust_hue_, uniform(-hue, hue, generator)),
+    )
+    for index in torch.randperm(len(operations), generator=generator).tolist():
+        adjust, amount = operations[index]
+        adjust(frames, amount)
+    return frames
+
+
+def gaussian_blur(frames: torch.Tensor, mode: BlurMode, generator: torch.Generator, kernel: int = 9) -> torch.Tensor:
+    """Blurs float frames ``(T, 3, H, W)`` with a Gaussian of ``kernel`` pixels, reflected at the borders.
+
+    Args:
+        frames: float frames, both sides more than ``kernel // 2`` pixels.
+        mode: see `BlurMode`.
+        generator: source of randomness; ``released`` draws nothing.
+        kernel: side of the kernel in pixels, odd.
+    """
+    if mode == "released":
+        # Sigma 0.1 across is the identity: a kernel of one pixel spares the work.
+        return F.gaussian_blur(frames, [1, kernel], [0.1, 2.0])
+    return F.gaussian_blur(frames, [kernel, kernel], [uniform(0.1, 2.0, generator)])
