@@ -15,7 +15,7 @@ from .spec import SyntheticSpec
 
 Image = NDArray[np.floating]  # float32 throughout, for speed
 
-_SMALLEST, _LARGEST = 0.28, 0.48  # radius of the smallest and largest body, in half widths of the picture
+_SMALLEST, _LARGEST = 0.32, 0.52  # radius of the smallest and largest body, in half widths of the picture
 _FLOOR = 0.72  # where a bouncing object lands, y pointing down
 _SHADE = 0.42  # brightness of the dark half of an object, which shows its rotation
 

@@ -76,7 +76,8 @@ def _shape(
     step = np.full_like(seconds, frequency / sample_rate)
     tone = oscillator(frequency * (seconds - seconds[0]), step, white)
     if cause.event == "rotation":
-        return tone * (0.52 + 0.48 * np.cos(2 * np.pi * moments.turns)) * 1.2
+        facing = 0.5 + 0.5 * np.cos(2 * np.pi * moments.turns)
+        return tone * (0.05 + 0.95 * facing**1.5) * 1.3
     level = moments.pulse()
     beating = np.sin(2 * np.pi * scene.sound.roughness_rate * seconds)
     return tone * level * (1 + 0.8 * level * beating) * 1.5

@@ -112,8 +112,8 @@ class SyntheticSpec(BaseModel):
     background_value: Range = (0.1, 0.45)
     gradient: Range = (0.0, 0.25)
     texture: Range = (0.0, 0.08)
-    place: Range = (-0.3, 0.3)
-    drift: Range = (0.0, 0.25)
+    place: Range = (-0.25, 0.25)
+    drift: Range = (0.0, 0.2)
     tilt: Range = (-0.04, 0.04)
     picture_noise: Range = (0.0, 0.03)
 
