@@ -1,0 +1,90 @@
+"""What is asked of a file, and what it gives: specification and clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+
+from avzoo.errors import AvzooError
+
+Missing = Literal["skip", "zeros", "error"]
+Decoder = Literal["pyav", "decord"]
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """Which clips to cut from a file.
+
+    A clip is a window of ``num_frames / fps`` seconds. The defaults are XKD's: 32 frames at 8 per second, 4 s of 16 kHz
+    mono sound.
+
+    Attributes:
+        fps: Frames per second that are sampled.
+        num_frames: Frames of a clip.
+        sample_rate: Samples per second of the sound.
+        short_side: Frames larger than this are scaled down so that their shorter side has this many pixels (bilinear,
+            antialiased; longer side truncated to an integer); None keeps the full size.
+        stride: Seconds between the starts of two windows; None for windows that meet without overlap.
+        decoder: Video decode backend: ``"pyav"``, or ``"decord"`` in a process of its own. PyAV reads all sound.
+        video: Whether frames are wanted.
+        audio: Whether sound is wanted.
+        missing: What a clip holds where a wanted modality has nothing: ``"skip"`` None; ``"zeros"`` zeros, flagged;
+            ``"error"`` as skip, but a file without the stream raises.
+    """
+
+    fps: float = 8.0
+    num_frames: int = 32
+    sample_rate: int = 16_000
+    short_side: int | None = None
+    stride: float | None = None
+    decoder: Decoder = "pyav"
+    video: bool = True
+    audio: bool = True
+    missing: Missing = "skip"
+
+    def __post_init__(self) -> None:
+        for name in ("fps", "num_frames", "sample_rate", "short_side", "stride"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise AvzooError(f"{name} must be positive, got {value}")
+        if self.decoder not in get_args(Decoder):
+            raise AvzooError(f"unknown decoder {self.decoder!r}; choose one of {', '.join(get_args(Decoder))}")
+        if self.missing not in get_args(Missing):
+            raise AvzooError(f"unknown policy missing={self.missing!r}; choose one of {', '.join(get_args(Missing))}")
+        if not (self.video or self.audio):
+            raise AvzooError("neither video nor audio is wanted; ask for at least one")
+
+    @property
+    def window(self) -> float:
+        """Length of a clip in seconds."""
+        return self.num_frames / self.fps
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of a clip."""
+        return round(self.window * self.sample_rate)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One window of one file.
+
+    Attributes:
+        start: Seconds on the file's clock, on which 0 is the start of its earliest stream.
+        end: Seconds; ``start`` + window, or less where the file ends inside the window.
+        frames: RGB, uint8 ``(T, 3, H, W)``; None where there is none. Where the picture ends inside the window, the
+            frames before repeat from the clip's start.
+        samples: Mono sound, float32 ``(N,)`` in [-1, 1]; None where there is none. Zeros before the stream starts,
+            in its gaps and after its end.
+        video_zeros: ``frames`` are zeros that stand for a missing picture.
+        audio_zeros: ``samples`` are zeros that stand for missing sound.
+    """
+
+    start: float
+    end: float
+    frames: torch.Tensor | None
+    samples: torch.Tensor | None
+    video_zeros: bool = False
+    audio_zeros: bool = False
