@@ -1,1 +1,5 @@
 """Conversion of official checkpoints, model cards, publishing."""
+
+from avzoo.hub.state_dicts import StateDictError, convert_state_dict, official_state_dict
+
+__all__ = ["StateDictError", "convert_state_dict", "official_state_dict"]
