@@ -21,6 +21,7 @@ INTERRUPTED = 130
 #: Verb and its one-line help. ``avzoo/cli/VERB.py`` holds the public function ``command`` that runs it.
 VERBS = {
     "list": "Checkpoints that come with the package.",
+    "info": "What a checkpoint is: type, parameters, configuration.",
 }
 
 

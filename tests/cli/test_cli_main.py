@@ -1,0 +1,90 @@
+"""Exit codes and messages of the command line, and the verbs that describe checkpoints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from avzoo import XKDConfig, XKDModel
+from avzoo.cli import VERBS, main
+from avzoo.cli import list as list_verb
+from avzoo.errors import AvzooError
+
+NANO = XKDConfig.preset("nano")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoints") / "xkd-nano-random"
+    XKDModel(NANO).save_pretrained(folder)
+    return folder
+
+
+def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(verb in shown for verb in VERBS)
+
+
+@pytest.mark.parametrize("arguments", [[], ["no-such-verb"], ["list", "--no-such-option"], ["info", "a", "b"]])
+def test_usage_errors_are_two(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (AvzooError("give a folder"), "avzoo: error: give a folder\n"),
+        (FileNotFoundError(2, "No such file or directory", "clip.mp4"), "No such file or directory: clip.mp4\n"),
+    ],
+)
+def test_what_the_user_caused_is_one_line_and_two(
+    error: Exception, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        """Fail."""
+        raise error
+
+    monkeypatch.setattr(list_verb, "command", fail)
+    assert main(["list"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.endswith(message)
+    assert shown.err.count("\n") == 1
+
+
+def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        """Fail."""
+        raise KeyError("defect")
+
+    monkeypatch.setattr(list_verb, "command", fail)
+    with pytest.raises(KeyError, match="defect"):
+        main(["list"])
+
+
+def test_info(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(checkpoint), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["model_type"] == "xkd"
+    assert facts["parameters"] == sum(tensor.numel() for tensor in XKDModel(NANO).state_dict().values())
+    assert facts["config"]["video_config.num_frames"] == 32, "fields at their default are told too"
+    assert main(["info", str(checkpoint)]) == 0
+    assert facts["revision"] in capsys.readouterr().out.replace("\n", "").replace(" ", "")
+
+
+def test_info_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "no-such-model"]) == 2
+    assert "no-such-model" in capsys.readouterr().err
+
+
+def test_list(checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("avzoo.checkpoints.packaged", lambda: {checkpoint.name: checkpoint})
+    assert main(["list", "--json"]) == 0
+    [row] = json.loads(capsys.readouterr().out)
+    assert (row["name"], row["model_type"], row["default"]) == ("xkd-nano-random", "xkd", False)
+    assert main(["list"]) == 0
+    assert "xkd-nano-random" in capsys.readouterr().out

@@ -1,0 +1,83 @@
+"""Rules of the source itself that neither the linter nor the import contract checks."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import avzoo
+from avzoo.cli import VERBS
+
+PACKAGE = Path(avzoo.__file__).parent
+MODULES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+# What can run code out of a file or a string, or turns such a protection off.
+FORBIDDEN_IMPORTS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+FORBIDDEN_CALLS = {"eval", "exec", "os.system", "os.popen", "torch.load", "torch.jit.load", "yaml.load"}
+FORBIDDEN_ARGUMENTS = {"allow_pickle", "shell", "trust_remote_code"}
+
+
+def forbidden(tree: ast.AST) -> Iterator[str]:
+    """What no module of the package may do."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names if alias.name.split(".")[0] in FORBIDDEN_IMPORTS)
+            case ast.ImportFrom(module=str(module)) if module.split(".")[0] in FORBIDDEN_IMPORTS:
+                yield module
+            case ast.Call(func=function, keywords=keywords):
+                if (name := ast.unparse(function)) in FORBIDDEN_CALLS:
+                    yield name
+                for keyword in keywords:
+                    if keyword.arg in FORBIDDEN_ARGUMENTS and ast.unparse(keyword.value) != "False":
+                        yield f"{name}({keyword.arg})"
+            case ast.Assert():
+                yield "assert"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_forbidden(name: str) -> None:
+    assert list(forbidden(ast.parse(MODULES[name].read_text()))) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pickle",
+        "from joblib import load",
+        "torch.load(path)",
+        "numpy.load(path, allow_pickle=True)",
+        "run(command, shell=flag)",
+        "assert x",
+    ],
+)
+def test_the_search_finds_what_is_forbidden(code: str) -> None:
+    assert len(list(forbidden(ast.parse(code)))) == 1
+
+
+# A published repository carries these files beside each other, without the package.
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith(("models/", "processing/"))])
+def test_published_code_imports_siblings_by_name(name: str) -> None:
+    for node in ast.walk(ast.parse(MODULES[name].read_text())):
+        if isinstance(node, ast.Import):
+            assert not any(alias.name.split(".")[0] == "avzoo" for alias in node.names), ast.unparse(node)
+        elif isinstance(node, ast.ImportFrom) and node.level > 0:
+            assert node.level == 1 and node.module is not None and "." not in node.module, ast.unparse(node)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module is not None and node.module.split(".")[0] != "avzoo", ast.unparse(node)
+
+
+def test_every_verb_is_one_module() -> None:
+    modules = {name.removeprefix("cli/").removesuffix(".py") for name in MODULES if name.startswith("cli/")}
+    assert {name for name in modules if not name.startswith("_")} == set(VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str) -> None:
+    command = importlib.import_module(f"avzoo.cli.{verb}").command
+    assert inspect.getdoc(command), "the help of a verb is the docstring of its command"
