@@ -184,9 +184,19 @@ class XKDForPreTraining(AVPreTrainedModel, XKDPreTrainedModel):
             yield from zip(teacher.buffers(), student.buffers(), strict=True)
 
     def clip_parameters(self) -> list[nn.Parameter]:
-        """Students' encoders and projectors, and the decoders where the configuration says so."""
-        clipped = self if self.config.clip_decoders else self.student
-        return [parameter for parameter in clipped.parameters() if parameter.requires_grad]
+        """Students' encoders and projectors, and the decoders where the configuration says so.
+
+        Layers that both students share are listed once for each, as the original code visits them.
+        """
+        parts: list[nn.Module] = [
+            self.student.get_submodule(f"{modality}_{part}")
+            for modality in ("video", "audio")
+            for part in ("model", "projector")
+            if self.config.distills or part == "model"
+        ]
+        if self.config.clip_decoders:
+            parts += [self.video_decoder, self.audio_decoder]
+        return [parameter for part in parts for parameter in part.parameters()]
 
     def forward(
         self,
