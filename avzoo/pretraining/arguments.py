@@ -1,0 +1,86 @@
+"""Settings of a pretraining run that `transformers.TrainingArguments` does not have, and better defaults for some."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from transformers import TrainingArguments
+
+# Replaced by the fields below; a value given to one of these would be silently without effect.
+_REPLACED = {
+    "lr_scheduler_type": "the schedule is a linear ramp and half a cosine",
+    "warmup_steps": "use warmup_epochs",
+}
+
+
+@dataclass
+class AVTrainingArguments(TrainingArguments):
+    """`transformers.TrainingArguments` for self-supervised audio-visual pretraining.
+
+    The learning rate of iteration i is ``cosine_schedule``: linear from ``start_learning_rate`` to ``learning_rate``
+    over ``warmup_epochs``, then half a cosine towards ``final_learning_rate``. The defaults of the inherited
+    optimisation fields are those of XKD (official configuration; paper, Table S11).
+
+    Attributes:
+        warmup_epochs: length of the ramp in passes over the data; rounded to whole iterations.
+        start_learning_rate: learning rate of the first iteration when there is a ramp.
+        final_learning_rate: learning rate the cosine tends to.
+        clip_per_tensor: clip the gradient of each tensor of ``model.clip_parameters()`` to ``max_grad_norm`` on its
+            own. False clips all gradients together, as transformers does.
+        export_network: network whose encoder is published at the end, ``teacher`` or ``student``.
+        collapse_min_gap: smallest healthy Kullback-Leibler divergence (nats) from teacher to student distribution.
+        collapse_min_spread: smallest healthy standard deviation over the batch, relative to the features' size.
+        collapse_min_rank: smallest healthy effective rank, as a share of the largest a batch of that size can have.
+        collapse_temperature: temperature of the softmax in the divergence.
+        collapse_patience: consecutive logs below a threshold before the monitor warns.
+
+    Raises:
+        ValueError: a value is out of its range, or a field is set that the ones above replace.
+    """
+
+    learning_rate: float = field(default=1e-4, metadata={"help": "Peak learning rate."})
+    weight_decay: float = field(default=0.3, metadata={"help": "Decay of everything but biases and 1-D tensors."})
+    adam_beta2: float = field(default=0.95, metadata={"help": "Second-moment decay of AdamW."})
+    max_grad_norm: float = field(default=0.3, metadata={"help": "Largest gradient norm; 0 turns clipping off."})
+    dataloader_drop_last: bool = field(default=True, metadata={"help": "Batch statistics want equal batches."})
+    remove_unused_columns: bool = field(default=False, metadata={"help": "Views are named tensors, not columns."})
+    logging_nan_inf_filter: bool = field(default=False, metadata={"help": "A loss that is not finite must show."})
+    restore_callback_states_from_checkpoint: bool = field(default=True, metadata={"help": "Needed to resume exactly."})
+
+    warmup_epochs: float = field(default=0.0, metadata={"help": "Passes over the data with rising learning rate."})
+    start_learning_rate: float = field(default=0.0, metadata={"help": "Learning rate of the first iteration."})
+    final_learning_rate: float = field(default=0.0, metadata={"help": "Learning rate the cosine tends to."})
+    clip_per_tensor: bool = field(default=True, metadata={"help": "Clip tensor by tensor rather than globally."})
+    export_network: str = field(default="teacher", metadata={"help": "Network to publish: teacher or student."})
+    collapse_min_gap: float = field(default=1e-4, metadata={"help": "Least divergence of student from teacher."})
+    collapse_min_spread: float = field(default=0.01, metadata={"help": "Least relative feature deviation."})
+    collapse_min_rank: float = field(default=0.05, metadata={"help": "Least share of the possible effective rank."})
+    collapse_temperature: float = field(default=0.1, metadata={"help": "Temperature of the compared distributions."})
+    collapse_patience: int = field(default=3, metadata={"help": "Logs below a threshold before a warning."})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not torch.accelerator.is_available():
+            self.dataloader_pin_memory = False  # pinning is for copies to a device; without one torch warns
+        for name, reason in _REPLACED.items():
+            if getattr(self, name) != TrainingArguments.__dataclass_fields__[name].default:
+                raise ValueError(f"{name} has no effect here: {reason}.")
+        _require(self, "learning_rate", self.learning_rate > 0, "above 0")
+        for name in ("warmup_epochs", "start_learning_rate", "final_learning_rate"):
+            _require(self, name, getattr(self, name) >= 0, "at least 0")
+        _require(self, "export_network", self.export_network in ("teacher", "student"), "teacher or student")
+        _require(self, "collapse_temperature", self.collapse_temperature > 0, "above 0")
+        _require(self, "collapse_patience", self.collapse_patience >= 1, "at least 1")
+
+    def warmup_iterations(self, steps_per_epoch: int) -> int:
+        """Optimizer steps of the learning-rate ramp, when one pass over the data takes ``steps_per_epoch``."""
+        return math.floor(self.warmup_epochs * steps_per_epoch + 0.5)
+
+
+def _require(arguments: AVTrainingArguments, name: str, holds: bool, wanted: str) -> None:
+    value: Any = getattr(arguments, name)
+    if not holds:
+        raise ValueError(f"{name} must be {wanted}, not {value!r}.")

@@ -1,0 +1,266 @@
+"""The training loop: transformers' Trainer with what self-supervised distillation needs on top."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import Dataset, Sampler, default_collate
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from transformers.trainer_utils import rotate_checkpoints
+
+from avzoo.errors import AvzooError
+from avzoo.pretraining.arguments import AVTrainingArguments
+from avzoo.pretraining.callbacks import LossMeter, ProgressBar, StepHooks
+from avzoo.pretraining.collapse import CollapseMonitor
+from avzoo.pretraining.modeling import AVPreTrainedModel
+from avzoo.pretraining.optim import clip_gradients_per_tensor, decay_parameter_names
+from avzoo.pretraining.progress import TrainingProgress
+from avzoo.pretraining.sampler import EpochSampler
+from avzoo.pretraining.schedules import cosine_schedule
+
+logger = logging.getLogger(__name__)
+
+_STAGING = ".partial"
+
+
+class TrainingDiverged(AvzooError):
+    """The loss is no longer a finite number."""
+
+
+class AVTrainer(Trainer):
+    """Trains an :class:`AVPreTrainedModel`.
+
+    Beside `transformers.Trainer` it calls the model's hooks around each step, clips tensor by tensor, follows the
+    official learning-rate schedule, logs every part of the loss as the mean over the logging window (micro-batches and
+    processes included), watches for collapse, and resumes exactly: on CPU a run that was killed and resumed gives, to
+    the bit, the numbers of the run that was not. A checkpoint appears under its name only once it is complete.
+
+    Data order depends on ``data_seed`` (``seed`` when None) and the epoch; a dataset with ``set_epoch`` is told the
+    epoch before each pass. Several devices need one process each (torchrun).
+
+    Args:
+        model: what to train.
+        args: settings.
+        train_dataset: sized, its items dicts of tensors named as the arguments of ``model.forward``.
+        data_collator: items to batch; stacks by default.
+        callbacks: further callbacks.
+
+    Raises:
+        AvzooError: several GPUs are visible to one process, or the data do not fill one batch.
+        TrainingDiverged: in ``train``, when a logged loss is not finite.
+    """
+
+    args: AVTrainingArguments
+    model: AVPreTrainedModel
+    train_dataset: Any
+
+    def __init__(
+        self,
+        model: AVPreTrainedModel,
+        args: AVTrainingArguments,
+        train_dataset: Dataset[Any],
+        data_collator: Any = default_collate,
+        callbacks: list[TrainerCallback] | None = None,
+    ) -> None:
+        if args.n_gpu > 1:
+            raise AvzooError(
+                f"{args.n_gpu} GPUs are visible to one process; start one process per GPU with "
+                "torchrun --nproc_per_node, or make one visible with CUDA_VISIBLE_DEVICES."
+            )
+        super().__init__(model, args, data_collator, train_dataset, callbacks=callbacks)
+        self.remove_callback(PrinterCallback)
+        self.remove_callback(ProgressCallback)
+        self._steps_per_epoch = 1
+        self._staging = False
+        self._hooks = StepHooks(model, lambda: self.progress)
+        self.add_callback(self._hooks)
+        self.add_callback(LossMeter())
+        self.add_callback(
+            CollapseMonitor(
+                min_gap=args.collapse_min_gap,
+                min_spread=args.collapse_min_spread,
+                min_rank=args.collapse_min_rank,
+                temperature=args.collapse_temperature,
+                patience=args.collapse_patience,
+            )
+        )
+        if not args.disable_tqdm:
+            self.add_callback(ProgressBar())
+
+    @property
+    def progress(self) -> TrainingProgress:
+        """Where the run stands; its step is the one being taken."""
+        return TrainingProgress(self.state.global_step, self.state.max_steps, self._steps_per_epoch)
+
+    # Restoring a checkpoint replaces the callbacks that have state, hence the look-up.
+    @property
+    def loss_meter(self) -> LossMeter:
+        """The running means of the losses."""
+        return next(callback for callback in self.callback_handler.callbacks if isinstance(callback, LossMeter))
+
+    @property
+    def collapse_monitor(self) -> CollapseMonitor:
+        """The watch over the representation."""
+        return next(callback for callback in self.callback_handler.callbacks if isinstance(callback, CollapseMonitor))
+
+    # ---- data ----
+
+    def _get_train_sampler(self, train_dataset: Dataset[Any] | None = None) -> Sampler[int]:
+        dataset: Any = self.train_dataset if train_dataset is None else train_dataset
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        sampler = EpochSampler(len(dataset), seed)
+        # Told here, for accelerate reaches neither sampler nor dataset once batches are sharded or skipped.
+        self._hooks.epoch_listeners = [part for part in (sampler, dataset) if hasattr(part, "set_epoch")]
+        return sampler
+
+    def set_initial_training_values(self, args: TrainingArguments, dataloader: Any) -> Any:
+        """Also notes the steps of one epoch and refuses data that fill no batch."""
+        if len(dataloader) == 0:
+            raise AvzooError(
+                f"The data have {len(self.train_dataset)} clips, fewer than one batch of "
+                f"{self.get_total_train_batch_size(args) // args.gradient_accumulation_steps}; "
+                "lower per_device_train_batch_size or add clips."
+            )
+        values = super().set_initial_training_values(args, dataloader)
+        self._steps_per_epoch = values[1]
+        return values
+
+    # ---- one step ----
+
+    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
+        """See :func:`decay_parameter_names`."""
+        return decay_parameter_names(model)
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """The official learning rate of every iteration, see :class:`AVTrainingArguments`."""
+        if self.lr_scheduler is None:
+            args, base = self.args, self.args.learning_rate
+            warmup_steps = args.warmup_iterations(self._steps_per_epoch)
+
+            def factor(step: int) -> float:
+                rate = cosine_schedule(
+                    step,
+                    num_training_steps,
+                    base=base,
+                    final=args.final_learning_rate,
+                    warmup_steps=warmup_steps,
+                    start=args.start_learning_rate,
+                )
+                return rate / base
+
+            self.lr_scheduler = LambdaLR(cast(Any, self.optimizer if optimizer is None else optimizer), factor)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """The model's loss; its parts and head outputs go to the meter and the monitor."""
+        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        self.loss_meter.add({"loss": loss, **outputs["losses"]})
+        self.collapse_monitor.observe(outputs)
+        return (loss, outputs) if return_outputs else loss
+
+    def _clip_grad_norm(self, model: nn.Module) -> Tensor:
+        if not self.args.clip_per_tensor:
+            return cast(Tensor, super()._clip_grad_norm(model))
+        self.accelerator.unscale_gradients()
+        total = nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
+        clip_gradients_per_tensor(self._hooks.model.clip_parameters(), self.args.max_grad_norm)
+        return total
+
+    # ---- logs ----
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Adds the loss parts, the signs of collapse, the model's own scalars and the rate to a training log."""
+        if "loss" in logs and start_time is not None:
+            self.loss_meter.synchronise(self._mean_over_processes)
+            logs.update(self.loss_meter.drain())
+            if not math.isfinite(logs["loss"]):
+                raise TrainingDiverged(
+                    f"The loss is {logs['loss']} at step {self.state.global_step}; lower learning_rate, lengthen "
+                    "warmup_epochs, or train in bf16 or fp32 rather than fp16."
+                )
+            measures = self._measure()
+            for warning in self.collapse_monitor.judge(measures, self.state.global_step):
+                if self.is_world_process_zero():
+                    logger.warning(warning)
+            steps = self.state.global_step - self._initial_global_step
+            elapsed = time.time() - start_time
+            logs |= measures | self._hooks.logs
+            logs["clips_per_second"] = steps * self.get_total_train_batch_size(self.args) / elapsed
+            logs["seconds_left"] = elapsed / steps * (self.state.max_steps - self.state.global_step)
+        super().log(logs, start_time)
+
+    def _measure(self) -> dict[str, float]:
+        measures = self.collapse_monitor.measure()
+        if not measures:
+            return {}
+        means = self._mean_over_processes(torch.stack(list(measures.values())))
+        return dict(zip(measures, means.tolist(), strict=True))
+
+    def _mean_over_processes(self, values: Tensor) -> Tensor:
+        return cast(Tensor, self.accelerator.reduce(values, reduction="mean"))
+
+    # ---- checkpoints ----
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        self.loss_meter.synchronise(self._mean_over_processes)
+        run = Path(self._get_output_dir(trial))
+        if self.args.should_save:
+            shutil.rmtree(run / _STAGING, ignore_errors=True)  # left by a run that was killed while saving
+        self.accelerator.wait_for_everyone()
+        self._staging = True
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self._staging = False
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            name = f"checkpoint-{self.state.global_step}"
+            _flush(run / _STAGING / name)
+            shutil.rmtree(run / name, ignore_errors=True)
+            os.replace(run / _STAGING / name, run / name)
+            (run / _STAGING).rmdir()
+            rotate_checkpoints(str(run), self.args.save_total_limit)
+        self.accelerator.wait_for_everyone()
+
+    def _get_output_dir(self, trial: Any) -> str:
+        run = super()._get_output_dir(trial)
+        return os.path.join(run, _STAGING) if self._staging else run
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        tied = set(self.model.all_tied_weights_keys)  # saved once, under the name they are tied to
+        missing = [key for key in load_result.missing_keys if key not in tied]
+        if missing or load_result.unexpected_keys:
+            raise AvzooError(
+                f"The checkpoint is not one of this model: {len(missing)} weights are missing and "
+                f"{len(load_result.unexpected_keys)} are unknown, for example "
+                f"{(missing + list(load_result.unexpected_keys))[0]}."
+            )
+
+
+def _flush(folder: Path) -> None:
+    """Brings a folder's files to the disk, so that its later renaming cannot be seen before its contents."""
+    for path in [*folder.rglob("*"), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
