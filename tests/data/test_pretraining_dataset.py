@@ -1,0 +1,89 @@
+"""Seeds of items: the same in every run and worker, new in every epoch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from avzoo.data.clips import ClipDataset, ClipSample, item_seed
+from avzoo.data.pretraining_dataset import PretrainingDataset, collate
+from avzoo.data.view_config import AudioViewConfig, VideoViewConfig, ViewConfig
+from avzoo.data.views import ViewPipeline
+
+
+class SeededClips(ClipDataset):
+    """Clip ``i``: one grey level, drawn from the seed."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def read(self, index: int, seed: int) -> ClipSample:
+        generator = torch.Generator().manual_seed(seed)
+        level = torch.randint(0, 256, (1, 1, 1, 1), dtype=torch.uint8, generator=generator)
+        return {"frames": level.repeat(2, 3, 8, 8), "samples": torch.rand(2200, generator=generator)}
+
+
+@pytest.fixture
+def dataset() -> PretrainingDataset:
+    config = ViewConfig(
+        global_video=VideoViewConfig(num_frames=2, image_size=8),
+        local_video=VideoViewConfig(num_frames=2, image_size=8),
+        global_audio=AudioViewConfig(num_samples=2200),
+        local_audio=AudioViewConfig(num_samples=2200),
+        tubelet_size=2,
+        patch_size=8,
+    )
+    return PretrainingDataset(SeededClips(), ViewPipeline(config), seed=5)
+
+
+def test_items_follow_from_seed_epoch_and_index(dataset: PretrainingDataset) -> None:
+    first = dataset[2]
+    assert first["clip_seed"] == item_seed(5, 0, 2)
+    assert torch.equal(first["pixel_values_videos"], dataset[2]["pixel_values_videos"])
+    dataset.set_epoch(1)
+    second = dataset[2]
+    assert dataset.epoch == 1 and second["clip_seed"] == item_seed(5, 1, 2)
+    assert not torch.equal(first["pixel_values_videos"], second["pixel_values_videos"])
+    assert not torch.equal(first["video_noise"], second["video_noise"]) or first["video_noise"].numel() == 0
+    dataset.set_epoch(0)
+    assert torch.equal(first["input_features"], dataset[2]["input_features"])
+
+
+def test_seeds_do_not_collide() -> None:
+    seeds = {item_seed(seed, epoch, index) for seed in range(5) for epoch in range(5) for index in range(40)}
+    assert len(seeds) == 1000 and all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_workers_see_the_epoch_and_give_the_same_items(dataset: PretrainingDataset) -> None:
+    loader = DataLoader(dataset, batch_size=2, num_workers=1, persistent_workers=True, collate_fn=collate)
+    for epoch in range(2):
+        dataset.set_epoch(epoch)
+        batches = list(loader)
+        assert torch.cat([batch["clip_seed"] for batch in batches]).tolist() == [
+            item_seed(5, epoch, index) for index in range(4)
+        ]
+        assert torch.equal(batches[1]["pixel_values_videos"][0], dataset[2]["pixel_values_videos"])
+
+
+def test_collate_stacks(dataset: PretrainingDataset) -> None:
+    batch = collate([dataset[0], dataset[1], dataset[3]])
+    assert batch["pixel_values_videos"].shape == (3, 2, 3, 8, 8)
+    assert batch["local_input_features"].shape == (3, 1, 1, 80, 16)
+    assert batch["clip_seed"].shape == (3,) and batch["clip_seed"].dtype == torch.int64
+
+
+def test_clip_datasets_alone_change_with_the_epoch() -> None:
+    clips = SeededClips(seed=1)
+    before = clips[0]["samples"]
+    assert torch.equal(before, clips[0]["samples"])
+    clips.set_epoch(3)
+    assert clips.epoch == 3 and not torch.equal(before, clips[0]["samples"])
+
+
+def test_outside(dataset: PretrainingDataset) -> None:
+    for index in (-1, 4):
+        with pytest.raises(IndexError):
+            dataset[index]
+        with pytest.raises(IndexError):
+            dataset.clips[index]
