@@ -1,1 +1,29 @@
-"""What turns a file into frames and samples with times."""
+"""What turns a file into frames and samples with times.
+
+Every file passes the admission gate before a decoder sees it. PyAV decodes; decord is the named alternative for the
+picture and runs in a process of its own. See :func:`probe`, :func:`iter_clips` and :func:`read_clip`.
+"""
+
+from .clips import Clip, ClipSpec
+from .errors import MediaError
+from .limits import Limits
+from .probe import AudioInfo, MediaInfo, VideoInfo, probe
+from .sampling import sample_times, select_frames
+from .windows import iter_clips, read_clip
+from .write import write_clip
+
+__all__ = [
+    "AudioInfo",
+    "Clip",
+    "ClipSpec",
+    "Limits",
+    "MediaError",
+    "MediaInfo",
+    "VideoInfo",
+    "iter_clips",
+    "probe",
+    "read_clip",
+    "sample_times",
+    "select_frames",
+    "write_clip",
+]

@@ -1,0 +1,66 @@
+"""The process in which decord runs: a script of its own, which imports nothing of avzoo.
+
+decord aborts, divides by zero or hangs on some files, so it never runs inside the process that asks for frames.
+
+Requests come as one line of JSON each: ``{"open": path}``, ``{"frames": [indices]}`` of the file that
+was opened last. Answers are one line of JSON, followed by as many raw bytes as its field ``bytes`` says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+from typing import Any
+
+_MEMORY = 8 * 2**30  # bytes of address space: a file that asks for more ends this process, not its neighbours
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # not on this system; the limits on the header remain
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _listen(requests: queue.SimpleQueue[bytes]) -> None:
+    """Queues requests; ends the process, even in the middle of a hang, when whoever sends them is gone."""
+    for line in sys.stdin.buffer:
+        requests.put(line)
+    os._exit(0)
+
+
+def main() -> None:
+    """Answers requests until standard input ends."""
+    _limit_memory()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what native code prints must not get between the answers
+    requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    import decord
+
+    reader: Any = None
+    while True:
+        request = json.loads(requests.get())
+        answer: dict[str, Any] = {"bytes": 0}
+        body = b""
+        try:
+            if "open" in request:
+                reader = decord.VideoReader(request["open"], num_threads=1)
+                answer["length"] = len(reader)
+            else:
+                frames = reader.get_batch(request["frames"]).asnumpy()
+                body = frames.tobytes()
+                answer |= {"bytes": len(body), "shape": frames.shape}
+        except Exception as error:  # whatever decord raises is the answer
+            answer["error"] = f"{type(error).__name__}: {error}".splitlines()[0]
+        answers.write(json.dumps(answer).encode() + b"\n" + body)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
