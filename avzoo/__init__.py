@@ -11,23 +11,39 @@ from typing import TYPE_CHECKING, Any
 from avzoo import _auto
 
 if TYPE_CHECKING:
+    from avzoo.extract import Embeddings as Embeddings
+    from avzoo.extract import Encoder as Encoder
+    from avzoo.extract import load as load
     from avzoo.models.configuration_xkd import XKDAudioConfig as XKDAudioConfig
     from avzoo.models.configuration_xkd import XKDConfig as XKDConfig
     from avzoo.models.configuration_xkd import XKDVideoConfig as XKDVideoConfig
     from avzoo.models.modeling_xkd import XKDAudioModel as XKDAudioModel
     from avzoo.models.modeling_xkd import XKDModel as XKDModel
     from avzoo.models.modeling_xkd import XKDVideoModel as XKDVideoModel
+    from avzoo.pretraining.configuration_xkd_pretraining import XKDPreTrainingConfig as XKDPreTrainingConfig
+    from avzoo.pretraining.modeling_xkd_pretraining import XKDForPreTraining as XKDForPreTraining
+    from avzoo.processing.feature_extraction_xkd import XKDFeatureExtractor as XKDFeatureExtractor
+    from avzoo.processing.processing_xkd import XKDProcessor as XKDProcessor
+    from avzoo.processing.video_processing_xkd import XKDVideoProcessor as XKDVideoProcessor
 
     __version__: str
 else:
     #: Public name -> module below ``avzoo`` that holds it.
     _EXPORTS = {
+        "Embeddings": "extract",
+        "Encoder": "extract",
+        "load": "extract",
         "XKDAudioConfig": "models.configuration_xkd",
         "XKDConfig": "models.configuration_xkd",
         "XKDVideoConfig": "models.configuration_xkd",
         "XKDAudioModel": "models.modeling_xkd",
         "XKDModel": "models.modeling_xkd",
         "XKDVideoModel": "models.modeling_xkd",
+        "XKDPreTrainingConfig": "pretraining.configuration_xkd_pretraining",
+        "XKDForPreTraining": "pretraining.modeling_xkd_pretraining",
+        "XKDFeatureExtractor": "processing.feature_extraction_xkd",
+        "XKDProcessor": "processing.processing_xkd",
+        "XKDVideoProcessor": "processing.video_processing_xkd",
     }
     __all__ = ["__version__", *_EXPORTS]
 

@@ -22,6 +22,7 @@ INTERRUPTED = 130
 VERBS = {
     "list": "Checkpoints that come with the package.",
     "info": "What a checkpoint is: type, parameters, configuration.",
+    "doctor": "What of this machine works: versions, devices, decoders.",
 }
 
 

@@ -38,4 +38,4 @@ def command(
     table.columns[1].overflow = "fold"
     for name, value in (facts | facts.pop("config")).items():
         table.add_row(name, str(value))
-    Console().print(table)
+    Console(markup=False).print(table)

@@ -29,4 +29,4 @@ def command(
     for row in rows:
         name = f"{row['name']} (default)" if row["default"] else row["name"]
         table.add_row(name, row["model_type"], f"{row['parameters']:,}", f"{row['bytes'] / 1e6:.1f} MB")
-    Console().print(table)
+    Console(markup=False).print(table)

@@ -1,0 +1,73 @@
+"""The documents do what they say: every ``bash`` and ``python`` block runs, in order, in a folder with clips.
+
+Blocks marked ``console`` are shown and not run (installation, the demo's server); the Make targets they name exist.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from avzoo.media.write import write_clip
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DOCUMENTS = "README.md", "CONTRIBUTING.md"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+
+
+def blocks(document: str, *languages: str) -> list[tuple[str, str]]:
+    text = (REPOSITORY / document).read_text(encoding="utf-8")
+    return [(language, code) for language, code in BLOCK.findall(text) if language in languages]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which ``my_clips`` holds three short clips, the last without sound."""
+    root = tmp_path_factory.mktemp("readme")
+    clips = root / "my_clips"
+    clips.mkdir()
+    generator = torch.Generator().manual_seed(0)
+    for name, sound in [("a dog.mp4", True), ("clip.mp4", True), ("silent.mp4", False)]:
+        frames = torch.randint(0, 256, (40, 3, 64, 64), dtype=torch.uint8, generator=generator)
+        samples = 0.1 * torch.randn(80_000, generator=generator) if sound else None
+        write_clip(clips / name, frames, 8, samples)
+    return root
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_snippets_run(document: str, folder: Path) -> None:
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    for language, code in blocks(document, "bash", "python"):
+        command = ["bash", "-euo", "pipefail", "-c", code] if language == "bash" else [sys.executable, "-c", code]
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, f"{document}:\n{code}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_readme_shows_both_ways_of_use() -> None:
+    assert {language for language, _ in blocks("README.md", "bash", "python")} == {"bash", "python"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_make_targets_exist(document: str) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"[`$] ?make ([a-z]+)", (REPOSITORY / document).read_text(encoding="utf-8")))
+    assert named <= targets
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, "SECURITY.md", "CHANGELOG.md"])
+def test_links_lead_to_files(document: str) -> None:
+    for target in LINK.findall((REPOSITORY / document).read_text(encoding="utf-8")):
+        assert (REPOSITORY / target).exists(), target
