@@ -64,11 +64,11 @@ class SyntheticDataset(ClipDataset):
         self.paths = [self.folder / row["path"] for row in self.rows]
         self.labels = np.array([int(row["label"]) for row in self.rows], np.int64)
         self.audio_labels = np.array([int(row["audio_label"]) for row in self.rows], np.int64)
-        side = self.clip_spec.short_side or self.spec.size
+        side = min(self.clip_spec.short_side or self.spec.size, self.spec.size)
         self._cache = _SharedCache(
             len(self.paths),
             (self.clip_spec.num_frames, 3, side, side),
-            round(self.clip_spec.num_frames / self.clip_spec.fps * self.clip_spec.sample_rate),
+            self.clip_spec.num_samples,
             cache_bytes,
         )
 
