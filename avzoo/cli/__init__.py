@@ -6,7 +6,6 @@ Exit codes: 0 all good, 1 some inputs failed, 2 usage (also every error the user
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -101,7 +100,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _refuse(message: str) -> int:
     typer.echo(f"avzoo: error: {message}", err=True)
     return USAGE
-
-
-if __name__ == "__main__":
-    sys.exit(main())

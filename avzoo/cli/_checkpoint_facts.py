@@ -7,27 +7,46 @@ import math
 from pathlib import Path
 from typing import Any
 
+from avzoo.errors import AvzooError
+
 
 def weight_facts(folder: Path) -> dict[str, int]:
-    """Number of stored parameters and size of the weights, from the header of ``model.safetensors``."""
-    from safetensors import safe_open
+    """Number of stored parameters and size of the weights, from the header of ``model.safetensors``.
+
+    Raises:
+        AvzooError: the file is no safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
 
     weights = folder / "model.safetensors"
-    with safe_open(weights, framework="numpy") as tensors:
-        names = tensors.keys()
-        parameters = sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
+    try:
+        with safe_open(weights, framework="numpy") as tensors:
+            names = tensors.keys()
+            parameters = sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
+    except SafetensorError as error:
+        raise AvzooError(f"{weights} is damaged or no safetensors file ({error})") from error
     return {"parameters": parameters, "bytes": weights.stat().st_size}
 
 
 def model_type(folder: Path) -> str:
-    """The model type that the configuration names."""
-    return str(json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"])
+    """The model type that the configuration names.
+
+    Raises:
+        AvzooError: it names none.
+    """
+    try:
+        return str(json.loads((folder / "config.json").read_bytes())["model_type"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise AvzooError(f"{folder / 'config.json'} names no model type; it is not that of a checkpoint") from error
 
 
 def config_facts(folder: Path) -> dict[str, Any]:
     """The configuration's own fields, defaults included, nested ones with dotted names.
 
     Left out are the fields that every configuration of transformers has.
+
+    Raises:
+        AvzooError: the configuration is of an unknown type or not valid.
     """
     from transformers import AutoConfig, PreTrainedConfig
 
@@ -42,4 +61,9 @@ def config_facts(folder: Path) -> dict[str, Any]:
                 facts[prefix + name] = value
         return facts
 
-    return own(AutoConfig.from_pretrained(folder).to_dict())
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (ValueError, TypeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise AvzooError(f"{folder / 'config.json'} cannot be used: {reason}") from error
+    return own(config.to_dict())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,27 @@ def test_info(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert facts["config"]["video_config.num_frames"] == 32, "fields at their default are told too"
     assert main(["info", str(checkpoint)]) == 0
     assert facts["revision"] in capsys.readouterr().out.replace("\n", "").replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", b"{"),
+        ("config.json", b"{}"),
+        ("config.json", b'{"model_type": "no_such_type"}'),
+        ("config.json", b'{"model_type": "xkd", "sharing": "none"}'),
+        ("model.safetensors", b"no tensors"),
+    ],
+)
+def test_info_of_a_damaged_checkpoint(
+    file: str, content: bytes, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(checkpoint, tmp_path, dirs_exist_ok=True)
+    (tmp_path / file).write_bytes(content)
+    assert main(["info", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert file in error
+    assert error.count("\n") == 1
 
 
 def test_info_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
