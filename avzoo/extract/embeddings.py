@@ -1,0 +1,152 @@
+"""The embeddings of one file, aligned with time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from avzoo.media import Clip
+
+Vectors = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+#: What a vector may be an embedding of. ``joint`` is the L2-normalised video feature followed by the L2-normalised
+#: audio feature; the projections are the outputs of the projector heads, the space that both modalities share.
+MODALITIES = ("video", "audio", "joint", "video_projection", "audio_projection")
+
+
+class Rows(NamedTuple):
+    """The embeddings of one modality that a file really has.
+
+    Attributes:
+        modality: One of `MODALITIES`.
+        times: Start and end of each window in seconds, ``(n, 2)``.
+        vectors: ``(n, D)``.
+        zeros: Where the input was zeros in place of a missing stream, ``(n,)``.
+    """
+
+    modality: str
+    times: npt.NDArray[np.float64]
+    vectors: Vectors
+    zeros: Mask
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """The embeddings of one file; row ``i`` of every array belongs to window ``i``.
+
+    A modality that the model or the file does not have is None. Nothing is ever NaN: where single windows lack a
+    stream, their rows are zeros (with ``missing="zeros"``, embeddings of zero input) and ``has_video`` or
+    ``has_audio`` is False.
+
+    Attributes:
+        path: The file, as it was given.
+        times: Start and end of each window, ``(W, 2)`` float64, in seconds from the start of the file's first stream.
+        video: Pooled video features ``(W, D)`` float32, the features that the paper evaluates.
+        audio: Pooled audio features ``(W, D)``.
+        joint: ``[L2(video) | L2(audio)]``, ``(W, 2 D)``; rows of windows with one stream only are zeros.
+        video_projections: Projector outputs ``(W, P)``, comparable with the audio's; None without projectors.
+        audio_projections: The same of the sound.
+        has_video: Windows with a picture of their own, ``(W,)``.
+        has_audio: Windows with a sound of their own, ``(W,)``.
+        missing: The policy for missing streams: ``skip``, ``zeros`` or ``error``.
+    """
+
+    path: str
+    times: npt.NDArray[np.float64]
+    video: Vectors | None
+    audio: Vectors | None
+    joint: Vectors | None
+    video_projections: Vectors | None
+    audio_projections: Vectors | None
+    has_video: Mask
+    has_audio: Mask
+    missing: str
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def vectors(self, modality: str) -> Vectors | None:
+        """The array of one of `MODALITIES`."""
+        values: Vectors | None = getattr(self, modality + "s" if modality.endswith("projection") else modality)
+        return values
+
+    def rows(self) -> Iterator[Rows]:
+        """Each modality that is there, without the windows that lack it."""
+        present = {"video": self.has_video, "audio": self.has_audio, "joint": self.has_video & self.has_audio}
+        for modality in MODALITIES:
+            vectors = self.vectors(modality)
+            if vectors is not None:
+                has = present[modality.removesuffix("_projection")]
+                kept = np.ones_like(has) if self.missing == "zeros" else has
+                yield Rows(modality, self.times[kept], vectors[kept], ~has[kept])
+
+
+def l2_normalize(vectors: Vectors) -> Vectors:
+    """Rows ``(n, D)`` scaled to length 1; zero rows stay zero."""
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+
+
+class Collector:
+    """Gathers the embeddings of one file, window by window.
+
+    Args:
+        path: The file, as it was given.
+        missing: The policy for missing streams.
+    """
+
+    def __init__(self, path: str, missing: str) -> None:
+        self.path = path
+        self.missing = missing
+        self._clips: list[tuple[float, float, bool, bool]] = []
+        self._blocks: list[tuple[int, Mapping[str, Vectors]]] = []
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def add(self, clips: Sequence[Clip], vectors: Mapping[str, Vectors]) -> None:
+        """Adds the next windows and what `Encoder.embed_clips` made of them."""
+        self._blocks.append((len(self), vectors))
+        for clip in clips:
+            video = clip.frames is not None and not clip.video_zeros
+            audio = clip.samples is not None and not clip.audio_zeros
+            self._clips.append((clip.start, clip.end, video, audio))
+
+    def embeddings(self) -> Embeddings:
+        """All windows together."""
+        columns = np.array(self._clips, dtype=np.float64).reshape(-1, 4)
+        has_video, has_audio = columns[:, 2].astype(bool), columns[:, 3].astype(bool)
+        filled = self.missing == "zeros"
+        wanted = {"video": filled or has_video.any(), "audio": filled or has_audio.any()}
+        wanted["joint"] = filled or (has_video & has_audio).any()
+
+        def stack(modality: str) -> Vectors | None:
+            return self._stack(modality) if wanted[modality.removesuffix("_projection")] else None
+
+        return Embeddings(
+            path=self.path,
+            times=columns[:, :2],
+            video=stack("video"),
+            audio=stack("audio"),
+            joint=stack("joint"),
+            video_projections=stack("video_projection"),
+            audio_projections=stack("audio_projection"),
+            has_video=has_video,
+            has_audio=has_audio,
+            missing=self.missing,
+        )
+
+    def _stack(self, modality: str) -> Vectors | None:
+        blocks = [(first, vectors[modality]) for first, vectors in self._blocks if modality in vectors]
+        if not blocks:
+            return None
+        stacked = np.zeros((len(self), blocks[0][1].shape[1]), np.float32)
+        for first, vectors in blocks:
+            stacked[first : first + len(vectors)] = vectors
+        return stacked

@@ -1,0 +1,302 @@
+"""A checkpoint with its processors: clips in, embeddings out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal, overload
+
+import numpy as np
+import torch
+
+from avzoo import _auto
+from avzoo.checkpoints import DEFAULT
+from avzoo.errors import AvzooError
+from avzoo.extract.checkpoint import Checkpoint, CheckpointError, resolve
+from avzoo.extract.embeddings import Collector, Embeddings, Vectors, l2_normalize
+from avzoo.media import Clip, ClipSpec, MediaError, iter_clips
+
+#: Precisions by name.
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+_PROCESSOR_FILES = ("processor_config.json", "video_preprocessor_config.json", "preprocessor_config.json")
+
+PathLike = str | os.PathLike[str]
+
+
+class EncoderError(AvzooError):
+    """An encoder was asked for something that it or this machine cannot do."""
+
+
+class Encoder:
+    """An encoder of the zoo with its processors, ready for files. Made by `load`.
+
+    Attributes:
+        checkpoint: Where it came from.
+        model: The model, in evaluation mode.
+        modalities: What it takes: ``("video",)``, ``("audio",)`` or ``("video", "audio")``.
+        video_processor: Makes frames into model input; None for an audio encoder.
+        feature_extractor: Makes samples into model input; None for a video encoder.
+        processor_hash: Identifies the settings of the processors.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, model: Any, video_processor: Any, feature_extractor: Any) -> None:
+        self.checkpoint = checkpoint
+        self.model = model.eval()
+        self.video_processor = video_processor
+        self.feature_extractor = feature_extractor
+        self.processor_hash = _processor_hash(checkpoint.folder)
+        # Threads that share a GPU take turns; on the CPU they run side by side.
+        self._turn: Any = nullcontext() if self.device.type == "cpu" else Lock()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        device: torch.device = self.model.device
+        return device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of its weights."""
+        dtype: torch.dtype = self.model.dtype
+        return dtype
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What it takes: ``("video",)``, ``("audio",)`` or ``("video", "audio")``."""
+        made = {"video": self.video_processor, "audio": self.feature_extractor}
+        return tuple(name for name, processor in made.items() if processor is not None)
+
+    def clip_spec(
+        self,
+        stride: float | None = None,
+        decoder: Literal["pyav", "decord"] = "pyav",
+        missing: Literal["skip", "zeros", "error"] = "skip",
+    ) -> ClipSpec:
+        """The windows that this encoder takes from a file.
+
+        Args:
+            stride: Seconds between the starts of two windows; None for windows that meet without overlap.
+            decoder: Video decode backend.
+            missing: Policy for missing streams.
+
+        Raises:
+            AvzooError: An argument is not one of those, or decord is not installed.
+        """
+        if decoder == "decord" and find_spec("decord") is None:
+            raise EncoderError("decord is not installed: install avzoo[decord], or decode with pyav")
+        fields: dict[str, Any] = {"stride": stride, "decoder": decoder, "missing": missing}
+        if self.feature_extractor is not None:
+            fields["sample_rate"] = self.feature_extractor.sampling_rate
+        if self.video_processor is not None:
+            fields |= {"fps": float(self.video_processor.fps), "num_frames": self.video_processor.num_frames}
+            # Frames are brought to the processor's size, by its own filter, where they are decoded: less to move.
+            fields["short_side"] = self.video_processor.size["shortest_edge"]
+        else:
+            seconds = self.feature_extractor.max_samples / self.feature_extractor.sampling_rate
+            fields |= {"fps": 1 / seconds, "num_frames": 1}
+        return ClipSpec(video=self.video_processor is not None, audio=self.feature_extractor is not None, **fields)
+
+    @torch.inference_mode()
+    def embed_clips(self, clips: Sequence[Clip]) -> dict[str, Vectors]:
+        """Embeds clips as one batch per modality.
+
+        Args:
+            clips: As `avzoo.media.iter_clips` makes them for `clip_spec`.
+
+        Returns:
+            float32 ``(len(clips), D)`` for each of ``video``, ``audio``, ``joint``, ``video_projection`` and
+            ``audio_projection`` that the model has and that at least one clip has input for; zero rows for clips
+            without the input.
+
+        Raises:
+            EncoderError: The model's numbers overflowed.
+        """
+        inputs = {"video": [clip.frames for clip in clips], "audio": [clip.samples for clip in clips]}
+        embedded: dict[str, Vectors] = {}
+        with self._turn:
+            for modality in self.modalities:
+                given = [index for index, tensor in enumerate(inputs[modality]) if tensor is not None]
+                if given:
+                    for name, vectors in self._embed(modality, [inputs[modality][index] for index in given]).items():
+                        embedded[name] = np.zeros((len(clips), vectors.shape[1]), np.float32)
+                        embedded[name][given] = vectors
+        if "video" in embedded and "audio" in embedded:
+            joint = np.concatenate([l2_normalize(embedded["video"]), l2_normalize(embedded["audio"])], axis=1)
+            both = [clip.frames is not None and clip.samples is not None for clip in clips]
+            embedded["joint"] = np.where(np.array(both)[:, None], joint, np.float32(0))
+        return embedded
+
+    def _embed(self, modality: str, tensors: list[Any]) -> dict[str, Vectors]:
+        """Features and, with a projector, projections ``(n, D)`` of one modality."""
+        processor = self.video_processor if modality == "video" else self.feature_extractor
+        inputs = processor(tensors, device=self.device)
+        outputs = self.model(**{name: tensor.to(self.dtype) for name, tensor in inputs.items()})
+        # A joint model names its features by modality, an encoder of one modality has only them.
+        found = {modality: outputs.get(f"{modality}_embeds", outputs.get("pooler_output"))}
+        found[f"{modality}_projection"] = outputs.get(f"{modality}_projections")
+        vectors = {name: tensor.float().cpu().numpy() for name, tensor in found.items() if tensor is not None}
+        if not all(np.isfinite(values).all() for values in vectors.values()):
+            raise EncoderError(f"{self.checkpoint.name} overflowed in {self.dtype}: load it with dtype='float32'")
+        return vectors
+
+    @overload
+    def encode(  # type: ignore[overload-overlap]  # a string is a sequence of strings too
+        self, path: PathLike, stride: float | None = ..., decoder: str = ..., missing: str = ..., batch_size: int = ...
+    ) -> Embeddings: ...
+
+    @overload
+    def encode(
+        self,
+        path: Sequence[PathLike],
+        stride: float | None = ...,
+        decoder: str = ...,
+        missing: str = ...,
+        batch_size: int = ...,
+    ) -> list[Embeddings]: ...
+
+    def encode(
+        self,
+        path: PathLike | Sequence[PathLike],
+        stride: float | None = None,
+        decoder: Any = "pyav",
+        missing: Any = "skip",
+        batch_size: int = 8,
+    ) -> Embeddings | list[Embeddings]:
+        """Embeds the windows of a media file, or of several.
+
+        A folder, and files that may be hostile or many, are for `avzoo.extract.extract`.
+
+        Args:
+            path: A local media file, or several.
+            stride: Seconds between the starts of two windows; None for windows that meet without overlap.
+            decoder: ``"pyav"`` or ``"decord"``.
+            missing: Where a stream is missing: ``"skip"`` leaves the modality out, ``"zeros"`` embeds silence or black,
+                ``"error"`` raises.
+            batch_size: Windows per forward pass.
+
+        Returns:
+            One `Embeddings`, or a list of them in the order of the paths.
+
+        Raises:
+            MediaError: A file cannot be read, or has nothing that the model takes.
+            AvzooError: An argument cannot be used.
+        """
+        if not isinstance(path, str | os.PathLike):
+            return [self.encode(one, stride, decoder, missing, batch_size) for one in path]
+        spec = self.clip_spec(stride, decoder, missing)
+        collector = Collector(os.fspath(path), spec.missing)
+        for clips in batches(iter_clips(os.fspath(path), spec), batch_size):
+            collector.add(clips, self.embed_clips(clips))
+        embeddings = collector.embeddings()
+        if not any(True for _ in embeddings.rows()):
+            raise nothing_to_embed(os.fspath(path), self.modalities)
+        return embeddings
+
+
+def nothing_to_embed(path: str, modalities: Sequence[str]) -> MediaError:
+    """The error for a file that has no stream the model takes."""
+    if len(modalities) > 1:
+        return MediaError("no_streams", path, "gives neither a frame nor a sample to embed")
+    reason: Literal["no_video", "no_audio"] = "no_video" if "video" in modalities else "no_audio"
+    return MediaError(reason, path, f"has no {modalities[0]}, and the model takes nothing else")
+
+
+def load(
+    model: PathLike = DEFAULT,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    revision: str | None = None,
+) -> Encoder:
+    """Loads an encoder by name.
+
+    Args:
+        model: A packaged name, a checkpoint folder, or a Hub repository (``owner/name``).
+        device: Where to put it; None for the GPU if there is one.
+        dtype: ``"float32"`` (the default), ``"bfloat16"`` or ``"float16"``.
+        revision: Branch, tag or commit of a Hub repository.
+
+    Raises:
+        CheckpointError: There is no such checkpoint, or it cannot be loaded whole.
+        EncoderError: The device or the precision is not to be had.
+
+    Example:
+        >>> import avzoo
+        >>> e = avzoo.load("xkd-nano-synth").encode("clip.mp4")  # doctest: +SKIP
+        >>> e.video.shape, e.times  # doctest: +SKIP
+    """
+    target, precision = _device(device), _dtype(dtype)
+    checkpoint = resolve(model, revision)
+    family = _model_type(checkpoint)
+    from safetensors import SafetensorError
+    from transformers import AutoFeatureExtractor, AutoModel, AutoVideoProcessor
+
+    options = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        network, report = AutoModel.from_pretrained(
+            checkpoint.folder, dtype=precision, use_safetensors=True, output_loading_info=True, **options
+        )
+        takes = network.input_modalities
+        video_processor = AutoVideoProcessor.from_pretrained(checkpoint.folder, **options) if "video" in takes else None
+        extractor = AutoFeatureExtractor.from_pretrained(checkpoint.folder, **options) if "audio" in takes else None
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CheckpointError(f"the {family} checkpoint {checkpoint.name} cannot be loaded: {reason}") from error
+    wrong = {kind: sorted(keys) for kind, keys in report.items() if keys}
+    if wrong:
+        raise CheckpointError(f"the weights of {checkpoint.name} do not fit its configuration: {wrong}")
+    return Encoder(checkpoint, network.to(target), video_processor, extractor)
+
+
+def _device(device: str | torch.device | None) -> torch.device:
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        target = torch.device(device)
+    except RuntimeError:
+        raise EncoderError(f"unknown device {device!r}: give cpu, cuda or cuda:N") from None
+    if target.type == "cuda" and (target.index or 0) >= torch.cuda.device_count():
+        raise EncoderError(f"device {device} was asked for, but there are {torch.cuda.device_count()} GPUs here")
+    return target
+
+
+def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:
+    if dtype is None:
+        return torch.float32
+    found = DTYPES.get(str(dtype).removeprefix("torch."))
+    if found is None:
+        raise EncoderError(f"unknown dtype {dtype!r}: give one of {', '.join(DTYPES)}")
+    return found
+
+
+def _model_type(checkpoint: Checkpoint) -> str:
+    """The model type of a checkpoint; only those of the zoo are loaded."""
+    try:
+        model_type = json.loads((checkpoint.folder / "config.json").read_bytes())["model_type"]
+    except (ValueError, KeyError, TypeError):
+        raise CheckpointError(f"the config.json of {checkpoint.name} names no model type") from None
+    known = [name for name, family in _auto.FAMILIES.items() if family.model is not None]
+    if model_type not in known:
+        raise CheckpointError(
+            f"{checkpoint.name} is a {model_type} checkpoint; encoders of the zoo are {', '.join(known)}"
+        )
+    return str(model_type)
+
+
+def _processor_hash(folder: Path) -> str:
+    """Hash of the processor files' content, however it is laid out."""
+    files = {name: json.loads((folder / name).read_bytes()) for name in _PROCESSOR_FILES if (folder / name).is_file()}
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def batches(clips: Iterator[Clip], size: int) -> Iterator[list[Clip]]:
+    """Consecutive clips, ``size`` at a time."""
+    while batch := list(islice(clips, size)):
+        yield batch

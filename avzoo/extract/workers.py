@@ -1,0 +1,288 @@
+"""Decoding in a process that may die: bad media cost one file, never the run.
+
+A worker decodes one file at a time. What it sends are JSON headers and raw arrays over a pipe, never pickled objects:
+a decoder that was taken over by a hostile file can hand over wrong numbers but no code. The pipe and a queue of
+``prefetch`` clips are all that lies between decoder and model, so memory stays constant however long the file is.
+A copy through the pipe costs about 1 ms per clip, against some 100 ms of decoding.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from queue import Queue
+from threading import Lock, Thread, Timer
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from avzoo.media import Clip, ClipSpec, Limits, MediaError, iter_clips, probe
+
+
+@dataclass(frozen=True)
+class Durations:
+    """Lengths in seconds as a file's header tells them; None where it does not, or where there is no such stream."""
+
+    duration: float | None
+    video_duration: float | None
+    audio_duration: float | None
+
+
+#: What a worker runs on a file: first what the header tells, then the clips.
+Decode = Callable[[str, ClipSpec, Limits], Iterator[Durations | Clip]]
+
+_START_SECONDS = 120.0  # for a worker to come up, imports included
+_GRACE_SECONDS = 5.0  # beyond the decoder's own time limit, before its process is killed
+
+# The server that workers are forked from imports the decoders once; where there is no such server (Windows), each
+# worker imports them by itself.
+_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+_starting = Lock()
+
+
+def decode(path: str, spec: ClipSpec, limits: Limits) -> Iterator[Durations | Clip]:
+    """The lengths that the header of a file tells, then its clips.
+
+    Raises:
+        MediaError: The file cannot be read, or cannot be read further.
+    """
+    info = probe(path, limits)
+    yield Durations(
+        duration=info.duration,
+        video_duration=info.video.duration if info.video else None,
+        audio_duration=info.audio.duration if info.audio else None,
+    )
+    yield from iter_clips(path, spec, limits)
+
+
+class WorkerStopped(Exception):
+    """The worker was stopped while its file was being decoded: there is no result to speak of."""
+
+
+class DecodeWorker:
+    """One decode process, started when first needed and again after it died.
+
+    Use it as a context manager, from one thread; `stop` may come from any.
+
+    Args:
+        prefetch: Clips that are decoded ahead of their use.
+        timeout: Seconds that one clip may take to decode; a worker that exceeds them is killed.
+        decode: What to run on a file; a function that the worker can import.
+    """
+
+    def __init__(self, prefetch: int, timeout: float, decode: Decode = decode) -> None:
+        self.prefetch = prefetch
+        self.limits = Limits(clip_timeout=timeout)
+        self._decode = decode
+        self._process: Any = None
+        self._connection: Any = None
+        self._late = False
+        self._stopped = False
+
+    def __enter__(self) -> DecodeWorker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._drop()
+
+    def stop(self) -> None:
+        """Ends the process for good; a `decode` that is under way in another thread raises `WorkerStopped`."""
+        self._stopped = True
+        self._kill()
+
+    def decode(self, path: str, spec: ClipSpec) -> Iterator[Durations | Clip]:
+        """Decodes a file in the worker.
+
+        Yields:
+            What the header tells, then the clips in order.
+
+        Raises:
+            MediaError: As the decoder raised it; also ``timeout`` and ``decoder_died``, after which the next file gets
+                a new process.
+            WorkerStopped: `stop` was called.
+        """
+        finished = False
+        try:
+            self._start()
+            self._connection.send_bytes(json.dumps({"path": path, "spec": asdict(spec)}).encode())
+            while True:
+                header = self._receive(self.limits.clip_timeout + _GRACE_SECONDS)
+                match header["kind"]:
+                    case "durations":
+                        yield Durations(**header["durations"])
+                    case "clip":
+                        yield header["clip"]
+                    case "error":
+                        finished = True
+                        raise MediaError(header["reason"], path, header["detail"])
+                    case _:
+                        finished = True
+                        return
+        except (EOFError, OSError, KeyError, multiprocessing.BufferTooShort, json.JSONDecodeError):
+            if self._stopped:
+                raise WorkerStopped from None
+            raise self._obituary(path) from None
+        finally:
+            if not finished:
+                self._drop()
+
+    def _start(self) -> None:
+        if self._stopped:
+            raise WorkerStopped
+        if self._process is not None:
+            return
+        context: Any = multiprocessing.get_context(_METHOD)
+        self._late = False
+        with _starting, _without_main():
+            if _METHOD == "forkserver":
+                context.set_forkserver_preload([__name__])
+            self._connection, theirs = context.Pipe()
+            process = context.Process(
+                target=_serve, args=(theirs, self._decode, self.limits, self.prefetch), daemon=True
+            )
+            process.start()
+            theirs.close()
+        self._process = process
+        if self._stopped:  # since it was looked at above
+            raise WorkerStopped
+        self._receive(_START_SECONDS)
+
+    def _receive(self, seconds: float) -> dict[str, Any]:
+        """The next message, whole, or EOFError because the process died or was killed for being late."""
+        # Waiting for the first byte would not do: a worker can also stop in the middle of a message.
+        watchdog = Timer(seconds, self._kill_late)
+        watchdog.start()
+        try:
+            header: dict[str, Any] = json.loads(self._connection.recv_bytes())
+            if header["kind"] == "clip":
+                header["clip"] = self._receive_clip(header)
+        finally:
+            watchdog.cancel()
+        return header
+
+    def _receive_clip(self, header: dict[str, Any]) -> Clip:
+        frames = self._receive_tensor(header["frames"], torch.uint8)
+        samples = self._receive_tensor(header["samples"], torch.float32)
+        return Clip(header["start"], header["end"], frames, samples, header["video_zeros"], header["audio_zeros"])
+
+    def _receive_tensor(self, shape: list[int] | None, dtype: torch.dtype) -> torch.Tensor | None:
+        if shape is None:
+            return None
+        tensor = torch.empty(shape, dtype=dtype)
+        flat = tensor.view(-1).view(torch.uint8).numpy()
+        if self._connection.recv_bytes_into(flat) != flat.nbytes:
+            raise EOFError
+        return tensor
+
+    def _kill_late(self) -> None:
+        self._late = True
+        self._kill()
+
+    def _kill(self) -> None:
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    def _obituary(self, path: str) -> MediaError:
+        """What to say of a worker whose pipe broke."""
+        if self._late:
+            return MediaError("timeout", path, f"a clip took more than {self.limits.clip_timeout:g} s to decode")
+        self._kill()  # where it only sent nonsense
+        self._process.join()
+        code = self._process.exitcode
+        cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        return MediaError("decoder_died", path, f"the decoder ended its process ({cause})")
+
+    def _drop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._connection.close()
+            self._process = None
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Hides the caller's script from the new process.
+
+    Multiprocessing runs the main module of the caller again in every worker, which slows it down and, for a script
+    without the ``if __name__ == "__main__"`` guard, starts workers without end. Ours need only this module.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _serve(connection: Any, decode: Decode, limits: Limits, prefetch: int) -> None:
+    """The life of a worker: decode the files that are asked for until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent, which then ends the workers
+    torch.set_num_threads(1)
+    _be_expendable()
+    Thread(target=_die_with_parent, daemon=True).start()
+    connection.send_bytes(b'{"kind":"ready"}')
+    while True:
+        try:
+            job = json.loads(connection.recv_bytes())
+        except EOFError:
+            return
+        outbox: Queue[dict[str, Any]] = Queue(prefetch)
+        sender = Thread(target=_send, args=(connection, outbox))
+        sender.start()
+        try:
+            for item in decode(job["path"], ClipSpec(**job["spec"]), limits):
+                outbox.put(_message(item))
+            outbox.put({"kind": "end"})
+        except MediaError as error:
+            outbox.put({"kind": "error", "reason": error.reason, "detail": error.detail})
+        except Exception as error:  # whatever a file makes a decoder do, it costs this file alone
+            detail = f"the decoder failed ({type(error).__name__}: {error})"
+            outbox.put({"kind": "error", "reason": "decoder_died", "detail": detail})
+        sender.join()
+
+
+def _message(item: Durations | Clip) -> dict[str, Any]:
+    if isinstance(item, Durations):
+        return {"kind": "durations", "durations": asdict(item)}
+    return {"kind": "clip", **vars(item)}
+
+
+def _send(connection: Any, outbox: Queue[dict[str, Any]]) -> None:
+    """Sends messages until one that ends the file."""
+    kind = ""
+    while kind not in ("end", "error"):
+        message = outbox.get()
+        kind = message["kind"]
+        tensors = [value for value in message.values() if isinstance(value, torch.Tensor)]
+        shapes = {name: list(value.shape) for name, value in message.items() if isinstance(value, torch.Tensor)}
+        try:
+            connection.send_bytes(json.dumps(message | shapes).encode())
+            for tensor in tensors:
+                connection.send_bytes(tensor.contiguous().view(-1).view(torch.uint8).numpy())
+        except OSError:  # nobody listens any more
+            os._exit(1)
+
+
+def _be_expendable() -> None:
+    """Silences the decoders' own messages, and offers this process first where memory runs out."""
+    with open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), sys.stderr.fileno())
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+        score.write("1000")
+
+
+def _die_with_parent() -> None:
+    """Ends this process when its parent is gone, also in the middle of a decoder that never returns."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
