@@ -3,7 +3,7 @@
 decord aborts, divides by zero or hangs on some files, so it never runs inside the process that asks for frames.
 
 Requests come as one line of JSON each: ``{"open": path}``, ``{"frames": [indices]}`` of the file that
-was opened last. Answers are one line of JSON, followed by as many raw bytes as its field ``bytes`` says.
+was opened last. Answers are one line of JSON; one with a ``shape`` is followed by as many bytes of pixels.
 """
 
 from __future__ import annotations
@@ -46,19 +46,20 @@ def main() -> None:
     reader: Any = None
     while True:
         request = json.loads(requests.get())
-        answer: dict[str, Any] = {"bytes": 0}
-        body = b""
+        answer: dict[str, Any] = {}
+        frames = None
         try:
             if "open" in request:
                 reader = decord.VideoReader(request["open"], num_threads=1)
                 answer["length"] = len(reader)
             else:
                 frames = reader.get_batch(request["frames"]).asnumpy()
-                body = frames.tobytes()
-                answer |= {"bytes": len(body), "shape": frames.shape}
+                answer["shape"] = frames.shape
         except Exception as error:  # whatever decord raises is the answer
-            answer["error"] = f"{type(error).__name__}: {error}".splitlines()[0]
-        answers.write(json.dumps(answer).encode() + b"\n" + body)
+            answer["error"] = type(error).__name__
+        answers.write(json.dumps(answer).encode() + b"\n")
+        if frames is not None:
+            answers.write(frames.data)
         answers.flush()
 
 

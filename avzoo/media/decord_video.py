@@ -16,7 +16,10 @@ from typing import Any
 
 import av
 import numpy as np
+import numpy.typing as npt
 import torch
+
+from avzoo.errors import AvzooError
 
 from .clips import ClipSpec
 from .errors import MediaError
@@ -30,6 +33,8 @@ _CODECS = ("h264", "vp8", "vp9", "libvpx", "libvpx-vp9")  # frame-exact; HEVC is
 _MAX_FRAMES = 1_000_000
 _MAX_RATE_FACTOR = 10  # times as many frames as length and rate make plausible
 _BATCH = 8  # frames fetched at a time
+
+Pixels = npt.NDArray[np.uint8]
 
 _CHILD = Path(__file__).with_name("decord_child.py")
 
@@ -58,11 +63,11 @@ class DecordProcess:
         with suppress(BrokenPipeError):
             self._process.communicate()
 
-    def ask(self, path: Path, request: dict[str, Any], timeout: float) -> tuple[dict[str, Any], bytes]:
-        """Sends a request about ``path`` and returns the answer and the bytes that follow it.
+    def ask(self, path: Path, request: dict[str, Any], timeout: float) -> tuple[dict[str, Any], Pixels | None]:
+        """Sends a request about ``path`` and returns the answer and the frames that follow it.
 
         Raises:
-            MediaError: ``timeout``, ``decoder_died``, or ``decode_failed`` with what decord says.
+            MediaError: ``timeout``, ``decoder_died``, or ``decode_failed`` where decord raises.
         """
         expired = threading.Event()
 
@@ -73,29 +78,34 @@ class DecordProcess:
         watchdog = threading.Timer(max(timeout, 0), expire)
         watchdog.start()
         try:
-            answer, body = self._exchange(request)
+            answer, pixels = self._exchange(request)
         except (BrokenPipeError, EOFError) as error:
             self.close()
             if expired.is_set():
-                raise MediaError("timeout", path, "decord took too long over one clip; decode it with pyav") from error
-            raise MediaError("decoder_died", path, "makes decord abort; decode it with pyav") from error
+                raise MediaError("timeout", path, "decord took too long over one clip") from error
+            raise MediaError("decoder_died", path, "makes decord abort") from error
+        except BaseException:  # interrupted: the rest of the answer would be taken for the next one
+            self.close()
+            raise
         finally:
             watchdog.cancel()
         if "error" in answer:
-            raise MediaError("decode_failed", path, f"decord cannot decode it ({answer['error']})")
-        return answer, body
+            raise MediaError("decode_failed", path, "decord cannot decode all of it")
+        return answer, pixels
 
-    def _exchange(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def _exchange(self, request: dict[str, Any]) -> tuple[dict[str, Any], Pixels | None]:
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         self._process.stdin.flush()
         header = self._process.stdout.readline()
         if not header.endswith(b"\n"):
             raise EOFError
         answer: dict[str, Any] = json.loads(header)
-        body = self._process.stdout.read(answer["bytes"])
-        if len(body) < answer["bytes"]:
+        if "shape" not in answer:
+            return answer, None
+        pixels = np.empty(answer["shape"], dtype=np.uint8)
+        if self._process.stdout.readinto(pixels.data.cast("B")) < pixels.nbytes:
             raise EOFError
-        return answer, body
+        return answer, pixels
 
 
 _idle: list[DecordProcess] = []  # start-up costs more than most clips, so processes are kept for the next file
@@ -114,10 +124,10 @@ def decord_process() -> Iterator[DecordProcess]:
     """Lends a decord process of this process, started where none is idle.
 
     Raises:
-        ImportError: decord is not installed.
+        AvzooError: decord is not installed.
     """
     if importlib.util.find_spec("decord") is None:
-        raise ImportError("decord is not installed: pip install 'avzoo[decord]', or decode with pyav")
+        raise AvzooError("decord is not installed: pip install 'avzoo[decord]', or decode with pyav")
     process = None
     while _idle and process is None:
         idle = _idle.pop()
@@ -156,9 +166,9 @@ class DecordVideo:
         self.first: float | None = float(self._times[0])
         self.exhausted = True  # all times are known from the start
         self.failure: MediaError | None = None
-        length = self._ask({"open": str(media.path)})[0]["length"]
+        length = self._ask({"open": str(media.path.absolute())})[0]["length"]
         if length != len(self._times):
-            detail = f"decord counts {length} frames where the file holds {len(self._times)}; decode it with pyav"
+            detail = f"decord counts {length} frames where the file holds {len(self._times)}"
             raise MediaError("unsuitable", media.path, detail)
 
     @property
@@ -176,27 +186,27 @@ class DecordVideo:
         wanted = sorted(set(chosen) - set(self._frames))
         for first in range(0, len(wanted), _BATCH):
             batch = wanted[first : first + _BATCH]
-            answer, body = self._ask({"frames": batch})
-            rgb = torch.frombuffer(bytearray(body), dtype=torch.uint8).view(answer["shape"])
-            for i, pixels in zip(batch, rgb.permute(0, 3, 1, 2), strict=True):
-                self._frames[i] = scale_down(pixels, spec.short_side).clone()
+            pixels = torch.from_numpy(self._ask({"frames": batch})[1]).permute(0, 3, 1, 2)
+            self._frames |= {
+                i: scale_down(frame, spec.short_side).clone() for i, frame in zip(batch, pixels, strict=True)
+            }
         return stack_clip([self._frames[i] for i in chosen], spec.num_frames)
 
-    def _ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def _ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], Pixels | None]:
         return self._process.ask(self._media.path, request, self._media.deadline.remaining)
 
 
 def _check_suitable(media: OpenMedia) -> None:
     """Admits what decord 0.6 reads exactly, and headers that do not lie about the number of frames."""
     codec = media.video.codec_context.name
-    if media.kind not in _CONTAINERS or codec not in _CODECS or len(media.container.streams.video) > 1:
-        detail = f"decord is not exact on {codec} in {media.kind.name} or on several video streams; decode it with pyav"
-        raise MediaError("unsuitable", media.path, detail)
+    if media.kind not in _CONTAINERS or codec not in _CODECS:
+        raise MediaError("unsuitable", media.path, f"decord does not read {codec} in {media.kind.name} frame by frame")
+    if len(media.container.streams.video) > 1:
+        raise MediaError("unsuitable", media.path, "decord may not take the main one of several video streams")
     rate = float(media.video.average_rate or media.video.guessed_rate or 0)
     plausible = _MAX_RATE_FACTOR * (media.duration(media.video) or 0) * rate
     if media.video.frames > min(_MAX_FRAMES, max(plausible, 1)):
-        detail = f"its header claims {media.video.frames} frames, which makes decord abort; decode it with pyav"
-        raise MediaError("unsuitable", media.path, detail)
+        raise MediaError("unsuitable", media.path, f"its header claims {media.video.frames} frames")
 
 
 def _frame_times(media: OpenMedia, spec: ClipSpec) -> tuple[Times, float]:
@@ -212,7 +222,7 @@ def _frame_times(media: OpenMedia, spec: ClipSpec) -> tuple[Times, float]:
     except av.error.FFmpegError as error:
         raise MediaError("decode_failed", media.path, f"its video is damaged ({error.strerror})") from error
     if not shown:
-        raise MediaError("unsuitable", media.path, "its frames have no times; decode it with pyav")
+        raise MediaError("unsuitable", media.path, "its frames have no times")
     shown.sort()
     times = np.array([float(pts * stream.time_base - media.origin) for pts, _ in shown])
     return times, float(times[-1]) + last_duration(media, spec, shown[-1][1])

@@ -43,4 +43,5 @@ class MediaError(AvzooError):
         self.detail = detail
 
     def __str__(self) -> str:
-        return f"{self.path!r}: {self.detail}"
+        hint = "; decode it with pyav" if self.reason in ("unsuitable", "decoder_died") else ""
+        return f"{self.path!r}: {self.detail}{hint}"

@@ -114,7 +114,7 @@ class OpenMedia:
     """A file that passed the gate, its two streams found and its header within the limits.
 
     Attributes:
-        path: The file, absolute.
+        path: The file.
         kind: The kind of container.
         limits: What it may ask for.
         container: The open PyAV container.
@@ -160,7 +160,7 @@ def open_media(path: str | Path, limits: Limits) -> Iterator[OpenMedia]:
         MediaError: The gate refuses it, its header cannot be read, it has neither picture nor sound, or its header asks
             for more than ``limits``.
     """
-    path = Path(path).absolute()
+    path = Path(path)
     kind = admit(path)
     with open_container(path, kind, limits) as container:
         video = _best_stream(container, "video", limits)
@@ -186,8 +186,10 @@ def open_container(path: Path, kind: Container, limits: Limits) -> Iterator[Any]
         # metadata_errors: tags in other encodings than UTF-8 are common in old files.
         # file: keeps a colon in the name from being read as a protocol.
         container = av.open(
-            f"file:{path}", "r", options=options, metadata_errors="replace", timeout=limits.clip_timeout
+            f"file:{path.absolute()}", "r", options=options, metadata_errors="replace", timeout=limits.clip_timeout
         )
+    except av.error.ExitError as error:
+        raise MediaError("timeout", path, f"took longer than {limits.clip_timeout:g} s to open") from error
     except av.error.FFmpegError as error:
         detail = f"starts like {kind.name} but cannot be opened ({error.strerror}); it may be damaged or cut short"
         raise MediaError("bad_header", path, detail) from error
