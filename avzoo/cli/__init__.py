@@ -19,6 +19,10 @@ INTERRUPTED = 130
 
 #: Verb and its one-line help. ``avzoo/cli/VERB.py`` holds the public function ``command`` that runs it.
 VERBS = {
+    "extract": "Embed media files: a table of windows with times.",
+    "index": "Make an index of a feature table.",
+    "search": "Find the moments most like a file.",
+    "pretrain": "Train a model from a recipe.",
     "list": "Checkpoints that come with the package.",
     "info": "What a checkpoint is: type, parameters, configuration.",
     "doctor": "What of this machine works: versions, devices, decoders.",
