@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import csv
 import json
-import mmap
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
+from avzoo.data.cache import ClipCache
 from avzoo.data.clips import ClipDataset, ClipSample
 from avzoo.media import ClipSpec, read_clip
 
 from .spec import SyntheticError, SyntheticSpec
 from .writing import LABELS_FILE, SPEC_FILE
 
-_INT16_FULL_SCALE = 32_767  # what the decoder divides by: 16-bit samples survive the cache to the bit
-
 
 class SyntheticDataset(ClipDataset):
     """The clips of ``root/split`` as `write_set` left them, from their mp4 files.
 
     Every item is the clip from its start, whatever the seed. What has been decoded stays in memory, 8 bits per colour
-    and 16 per sample, for the first clips of the set, as many as ``cache_bytes`` hold. Worker processes that fork from
+    and 16 per sample, for as many clips as ``cache_bytes`` hold (`ClipCache`). Worker processes that fork from
     this one share that memory.
 
     Attributes:
@@ -64,13 +59,7 @@ class SyntheticDataset(ClipDataset):
         self.paths = [self.folder / row["path"] for row in self.rows]
         self.labels = np.array([int(row["label"]) for row in self.rows], np.int64)
         self.audio_labels = np.array([int(row["audio_label"]) for row in self.rows], np.int64)
-        side = min(self.clip_spec.short_side or self.spec.size, self.spec.size)
-        self._cache = _SharedCache(
-            len(self.paths),
-            (self.clip_spec.num_frames, 3, side, side),
-            self.clip_spec.num_samples,
-            cache_bytes,
-        )
+        self._cache = ClipCache(len(self.paths), cache_bytes)
 
     def __len__(self) -> int:
         """Number of clips."""
@@ -91,48 +80,6 @@ class SyntheticDataset(ClipDataset):
         sample: ClipSample = {"frames": clip.frames, "samples": clip.samples}
         self._cache.put(index, sample)
         return sample
-
-
-class _SharedCache:
-    """The first items of a dataset in anonymous shared memory: pages exist once they are written.
-
-    Not ``Tensor.share_memory_``: that draws on /dev/shm, which containers limit to a few megabytes.
-    """
-
-    def __init__(self, count: int, frames: tuple[int, int, int, int], samples: int, limit: int) -> None:
-        self._layout = (count, frames, samples, limit)
-        frame_bytes, sample_bytes = int(np.prod(frames)), 2 * samples
-        self.capacity = min(count, max(limit, 0) // (1 + frame_bytes + sample_bytes))
-        if self.capacity == 0:
-            return
-        memory = mmap.mmap(-1, self.capacity * (1 + frame_bytes + sample_bytes))
-        self._samples = self._view(memory, np.int16, (self.capacity, samples), 0)
-        self._frames = self._view(memory, np.uint8, (self.capacity, *frames), self.capacity * sample_bytes)
-        self._filled = self._view(memory, np.uint8, (self.capacity,), self.capacity * (sample_bytes + frame_bytes))
-
-    @staticmethod
-    def _view(memory: mmap.mmap, dtype: type, shape: tuple[int, ...], offset: int) -> NDArray[Any]:
-        return np.frombuffer(memory, dtype, int(np.prod(shape)), offset).reshape(shape)
-
-    def get(self, index: int) -> ClipSample | None:
-        if index >= self.capacity or not self._filled[index]:
-            return None
-        samples = torch.from_numpy(self._samples[index].astype(np.float32) / np.float32(_INT16_FULL_SCALE))
-        return {"frames": torch.from_numpy(self._frames[index].copy()), "samples": samples}
-
-    def put(self, index: int, sample: ClipSample) -> None:
-        if index >= self.capacity:
-            return
-        self._frames[index] = sample["frames"].numpy()
-        self._samples[index] = np.rint(sample["samples"].numpy() * _INT16_FULL_SCALE)
-        self._filled[index] = 1  # last, so that another process never reads half an item
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Processes that are started afresh cannot inherit the memory: they get an empty cache of their own.
-        return {"layout": self._layout}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(*state["layout"])  # type: ignore[misc]
 
 
 def _read_spec(folder: Path) -> SyntheticSpec:
