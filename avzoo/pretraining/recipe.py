@@ -1,0 +1,237 @@
+"""Recipes: one YAML file that says everything about a pretraining run, checked before anything starts."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from avzoo.data.synthetic import SyntheticSpec
+from avzoo.data.view_config import ViewConfig
+from avzoo.errors import AvzooError
+from avzoo.pretraining.section import Section, check_keys
+from avzoo.pretraining.xkd_recipe import XKDModelSection
+
+_PACKAGED = Path(str(resources.files("avzoo.pretraining"))) / "recipes"
+
+
+class RecipeError(AvzooError):
+    """A recipe cannot be found or says something impossible."""
+
+
+class FilesSection(Section):
+    """Media files with picture and sound, see `avzoo.data.folder.FolderDataset`.
+
+    Attributes:
+        kind: ``folder`` searches ``path`` and its subfolders; ``list`` reads a text file with one path per line,
+            relative to that file.
+        path: the folder or the list; None has to be set before training.
+        windows_per_file: None lets a clip start anywhere; a number fixes as many starts per file.
+        cache_bytes: most bytes of decoded clips to keep; needs ``windows_per_file``.
+        min_duration: seconds of picture and sound that a file must have.
+        fps: frames per second of the clips.
+    """
+
+    kind: Literal["folder", "list"]
+    path: Path | None = None
+    windows_per_file: Annotated[int, Field(ge=1)] | None = None
+    cache_bytes: Annotated[int, Field(ge=0)] = 0
+    min_duration: Annotated[float, Field(ge=0)] = 1.1
+    fps: Annotated[float, Field(gt=0)] = 8.0
+
+
+class SyntheticSection(Section):
+    """The generated set of `avzoo.data.synthetic`, written on first use.
+
+    Attributes:
+        kind: ``synthetic``.
+        path: where the set is, or will be, written; None is the folder ``data`` of the run.
+        count: number of clips of the split.
+        seed: seed of the set.
+        split: train, validation or test.
+        spec: what to draw, see `SyntheticSpec`.
+        cache_bytes: most bytes of decoded clips to keep in memory.
+        fps: frames per second of the clips.
+    """
+
+    kind: Literal["synthetic"]
+    path: Path | None = None
+    count: Annotated[int, Field(ge=1)]
+    seed: Annotated[int, Field(ge=0)] = 0
+    split: Literal["train", "validation", "test"] = "train"
+    spec: SyntheticSpec = SyntheticSpec()
+    cache_bytes: Annotated[int, Field(ge=0)] = 2**30
+    fps: Annotated[float, Field(gt=0)] = 8.0
+
+    @field_validator("spec", mode="before")
+    @classmethod
+    def _spec_keys(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            check_keys(values, SyntheticSpec.model_fields)
+        return values
+
+
+class TrainingSection(Section):
+    """How to train; the names are those of `AVTrainingArguments`, where each is explained, unless listed here.
+
+    Attributes:
+        batch_size: clips of one optimizer step, over all processes and accumulation steps.
+        threads: threads of torch's operators on CPU per process; None leaves the choice to torch and
+            ``OMP_NUM_THREADS``.
+    """
+
+    batch_size: Annotated[int, Field(ge=1)]
+    threads: Annotated[int, Field(ge=1)] | None = None
+    num_train_epochs: Annotated[float, Field(gt=0)]
+    max_steps: int = -1
+    gradient_accumulation_steps: Annotated[int, Field(ge=1)] = 1
+    learning_rate: Annotated[float, Field(gt=0)]
+    start_learning_rate: Annotated[float, Field(ge=0)] = 0.0
+    final_learning_rate: Annotated[float, Field(ge=0)] = 0.0
+    warmup_epochs: Annotated[float, Field(ge=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    adam_beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    adam_beta2: Annotated[float, Field(ge=0, lt=1)] = 0.95
+    max_grad_norm: Annotated[float, Field(ge=0)] = 0.3
+    clip_per_tensor: bool = True
+    fp16: bool = False
+    bf16: bool = False
+    use_cpu: bool = False
+    torch_compile: bool = False
+    activation_checkpointing: bool = False
+    dataloader_num_workers: Annotated[int, Field(ge=0)] = 0
+    dataloader_persistent_workers: bool = False
+    logging_steps: Annotated[int, Field(ge=1)] = 50
+    save_steps: Annotated[int, Field(ge=1)] = 1000
+    save_total_limit: Annotated[int, Field(ge=1)] | None = 1
+    export_network: Literal["teacher", "student"] = "teacher"
+    collapse_min_gap: float = 1e-4
+    collapse_min_spread: float = 0.01
+    collapse_min_rank: float = 0.05
+    collapse_temperature: Annotated[float, Field(gt=0)] = 0.1
+    collapse_patience: Annotated[int, Field(ge=1)] = 3
+
+
+class Recipe(Section):
+    """A pretraining run.
+
+    Attributes:
+        description: what it is, in a sentence.
+        source: where its numbers come from.
+        seed: seed of initialisation, data order, views and mask noise.
+        model: family, size and objective.
+        views: fields of `ViewConfig` that differ from the released views.
+        data: the clips.
+        training: optimisation, precision, logs and checkpoints.
+    """
+
+    description: str
+    source: str
+    seed: Annotated[int, Field(ge=0)] = 0
+    model: XKDModelSection
+    views: ViewConfig
+    data: Annotated[FilesSection | SyntheticSection, Field(discriminator="kind")]
+    training: TrainingSection
+
+    @field_validator("views", mode="before")
+    @classmethod
+    def _views_start_from_the_released_ones(cls, values: Any) -> Any:
+        return _merged(ViewConfig().model_dump(), values) if isinstance(values, Mapping) else values
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Recipe:
+        self.model.check_views(self.views)
+        if self.training.fp16 and self.training.bf16:
+            raise ValueError("training.fp16 and training.bf16 exclude each other")
+        return self
+
+    def to_yaml(self) -> str:
+        """The recipe with every default spelt out, but for those of the model's size; loading it gives it again."""
+        values = self.model_dump(mode="json")
+        values["model"] = self.model.model_dump(mode="json", exclude_unset=True)
+        return yaml.safe_dump(values, sort_keys=False)
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(path.stem for path in _PACKAGED.glob("*.yaml"))
+
+
+def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Reads and checks a recipe.
+
+    Args:
+        recipe: name of a packaged recipe, or path of a YAML file.
+        overrides: ``section.key=value`` assignments, applied in order; values are YAML.
+
+    Raises:
+        RecipeError: there is no such recipe, it is not valid YAML, or a key or value is wrong.
+    """
+    path = _find(str(recipe))
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path} is no recipe: it must be a mapping with the keys {', '.join(Recipe.model_fields)}.")
+    for override in overrides:
+        _assign(values, override)
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(f"Recipe {recipe}: {_explain(error)}.") from error
+
+
+def _find(recipe: str) -> Path:
+    packaged = _PACKAGED / f"{recipe}.yaml"
+    if recipe in recipe_names():
+        return packaged
+    if Path(recipe).is_file():
+        return Path(recipe)
+    near = difflib.get_close_matches(recipe, recipe_names(), n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"the packaged ones are {', '.join(recipe_names())}."
+    raise RecipeError(f"There is no recipe named {recipe}, nor a file of that name; {hint}")
+
+
+def _assign(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not all(key.split(".")):
+        raise RecipeError(f"Cannot set {override!r}; write it as section.key=value.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"Cannot set {key}: {text!r} is not a YAML value.") from error
+    *sections, name = key.split(".")
+    for section in sections:
+        inner = values.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise RecipeError(f"Cannot set {key}: {section} is a value, not a section.")
+        values = inner
+    values[name] = value
+
+
+def _merged(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the values of ``changes``, section by section."""
+    check_keys(changes, base)
+    nested = {
+        name: _merged(base[name], value) if isinstance(base[name], dict) and isinstance(value, Mapping) else value
+        for name, value in changes.items()
+    }
+    return base | nested
+
+
+def _explain(error: ValidationError) -> str:
+    """The first problem of a validation, in a sentence."""
+    problem = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        return f"{place} is missing"
+    given = "" if problem["type"] == "value_error" else f", not {problem['input']!r}"
+    message = message[:1].lower() + message[1:] if problem["type"] != "value_error" else message
+    return f"{place}: {message}{given}" if place else message

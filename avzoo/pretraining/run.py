@@ -1,0 +1,218 @@
+"""From a recipe to a checkpoint: data, model, training, export."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+import yaml
+from transformers import set_seed
+from transformers.trainer_utils import get_last_checkpoint
+from transformers.utils import logging as transformers_logging
+
+from avzoo.data.clips import ClipDataset
+from avzoo.data.folder import FolderDataset
+from avzoo.data.pretraining_dataset import PretrainingDataset, collate
+from avzoo.data.synthetic import SyntheticDataset, write_set
+from avzoo.data.views import ViewPipeline
+from avzoo.errors import AvzooError
+from avzoo.media import ClipSpec
+from avzoo.pretraining.arguments import AVTrainingArguments
+from avzoo.pretraining.recipe import FilesSection, Recipe, SyntheticSection
+from avzoo.pretraining.trainer import AVTrainer
+
+RECIPE_FILE = "recipe.yaml"
+LOG_FILE = "training_log.json"
+ENCODER_FOLDER = "encoder"
+
+# What may differ between a run and its continuation without changing its numbers.
+_FREE = {"dataloader_num_workers", "dataloader_persistent_workers", "save_steps", "save_total_limit", "threads"}
+
+
+class RunError(AvzooError):
+    """A run cannot be started or continued where it was asked to."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished run left.
+
+    Attributes:
+        encoder: checkpoint folder of the encoder, with its processors, log and recipe.
+        steps: optimizer steps of the whole run.
+        loss: mean loss of the last logging window; None when nothing was logged.
+        seconds: duration of the training, from its last resumption.
+    """
+
+    encoder: Path
+    steps: int
+    loss: float | None
+    seconds: float
+
+
+def pretrain(recipe: Recipe, out: str | os.PathLike[str], resume: bool = False, quiet: bool = False) -> RunResult:
+    """Trains as the recipe says and writes the encoder to ``out/encoder``.
+
+    ``out`` also gets the resolved recipe, the newest training checkpoints, and the generated data where the recipe
+    wants a synthetic set and names no place for it. Under torchrun every process calls this.
+
+    Args:
+        recipe: the run.
+        out: folder of the run.
+        resume: continue the run in ``out`` from its newest checkpoint, to the bit; start it where there is none, and
+            do nothing where it has finished.
+        quiet: no progress on standard error.
+
+    Raises:
+        RunError: ``out`` already holds a run and ``resume`` is off, or holds the run of another recipe.
+        AvzooError: the data are missing or unusable, or the loss is no longer finite.
+    """
+    out = Path(out)
+    if quiet:
+        transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    if recipe.training.threads is not None:
+        torch.set_num_threads(recipe.training.threads)
+    args = _arguments(recipe, out, quiet)
+    # Files that cannot be found leave no trace of the attempt; generated clips go into the folder of the run.
+    clips: ClipDataset
+    if isinstance(recipe.data, FilesSection):
+        clips = _files(recipe.data, recipe)
+    if args.should_save:
+        _claim(recipe, out, resume)
+    with args.main_process_first(local=False):
+        if resume and (out / ENCODER_FOLDER).is_dir():
+            return _finished(out / ENCODER_FOLDER)
+        if isinstance(recipe.data, SyntheticSection):
+            clips = _generated(recipe.data, recipe, out, write=args.should_save)
+    data = PretrainingDataset(clips, ViewPipeline(recipe.views), recipe.seed)
+    set_seed(recipe.seed)
+    trainer = AVTrainer(recipe.model.model(), args, data, collate)
+    newest = get_last_checkpoint(str(out)) if resume else None
+    outcome = trainer.train(resume_from_checkpoint=newest)
+    if args.should_save:
+        _export(recipe, trainer, out / ENCODER_FOLDER, outcome.metrics["train_runtime"])
+    trainer.accelerator.wait_for_everyone()
+    return _finished(out / ENCODER_FOLDER)
+
+
+def _arguments(recipe: Recipe, out: Path, quiet: bool) -> AVTrainingArguments:
+    if recipe.training.fp16 and (recipe.training.use_cpu or not torch.accelerator.is_available()):
+        raise RunError("The recipe trains in fp16, which needs a GPU; add --set training.fp16=false.")
+    fields = recipe.training.model_dump(exclude={"batch_size", "threads"})
+    args = AVTrainingArguments(output_dir=str(out), seed=recipe.seed, disable_tqdm=quiet, **fields)
+    shares = args.world_size * args.gradient_accumulation_steps
+    if recipe.training.batch_size % shares:
+        raise RunError(
+            f"training.batch_size {recipe.training.batch_size} is not a multiple of {args.world_size} processes x "
+            f"{args.gradient_accumulation_steps} accumulation steps."
+        )
+    args.per_device_train_batch_size = recipe.training.batch_size // shares
+    return args
+
+
+def _claim(recipe: Recipe, out: Path, resume: bool) -> None:
+    """Makes ``out`` the folder of this run, or checks that it already is."""
+    resolved = out / RECIPE_FILE
+    if resume and resolved.is_file():
+        _require_same(yaml.safe_load(resolved.read_text(encoding="utf-8")), yaml.safe_load(recipe.to_yaml()), out)
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        remedy = "continue it with --resume, or choose" if resolved.is_file() else "choose"
+        raise RunError(f"{out} already exists and is not empty; {remedy} another folder with --out.")
+    else:
+        out.mkdir(parents=True, exist_ok=True)
+        partial = resolved.with_suffix(".tmp")
+        partial.write_text(recipe.to_yaml(), encoding="utf-8")
+        partial.replace(resolved)
+
+
+def _require_same(started: dict[str, Any], asked: dict[str, Any], out: Path) -> None:
+    for section, values in asked.items():
+        before = started.get(section)
+        changed = (
+            [key for key in values if key not in _FREE and values[key] != (before or {}).get(key)]
+            if isinstance(values, dict)
+            else [""] * (values != before)
+        )
+        if changed:
+            name = ".".join(filter(None, (section, changed[0])))
+            raise RunError(f"The run in {out} was started with another {name}; continue it with the same recipe.")
+
+
+def _clip_spec(recipe: Recipe) -> ClipSpec:
+    return ClipSpec(
+        fps=recipe.data.fps,
+        num_frames=recipe.views.global_video.num_frames,
+        sample_rate=recipe.views.mel.sampling_rate,
+        short_side=recipe.views.global_video.image_size,
+    )
+
+
+def _files(data: FilesSection, recipe: Recipe) -> ClipDataset:
+    if data.path is None:
+        raise RunError("The recipe does not say where your videos are; add --set data.path=FOLDER.")
+    return FolderDataset(
+        _listed(data.path) if data.kind == "list" else data.path,
+        _clip_spec(recipe),
+        windows_per_file=data.windows_per_file,
+        cache_bytes=data.cache_bytes,
+        min_duration=data.min_duration,
+    )
+
+
+def _generated(data: SyntheticSection, recipe: Recipe, out: Path, write: bool) -> ClipDataset:
+    root = data.path or out / "data"
+    if write:
+        workers = max(1, recipe.training.dataloader_num_workers)
+        write_set(root, data.count, data.spec, data.seed, data.split, workers)
+    return SyntheticDataset(root, data.split, _clip_spec(recipe), data.cache_bytes)
+
+
+def _listed(path: Path) -> list[Path]:
+    if not path.is_file():
+        raise RunError(f"data.path {path} is no file; data.kind list needs a text file with one path per line.")
+    return [path.parent / line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _finished(encoder: Path) -> RunResult:
+    log = json.loads((encoder / LOG_FILE).read_text(encoding="utf-8"))
+    return RunResult(encoder, log["steps"], log["loss"], log["seconds"])
+
+
+def _export(recipe: Recipe, trainer: AVTrainer, folder: Path, seconds: float) -> None:
+    """Writes the published folder under a temporary name, then renames it."""
+    partial = folder.with_name(f"{folder.name}.tmp")
+    shutil.rmtree(partial, ignore_errors=True)
+    network = recipe.training.export_network
+    model = trainer.accelerator.unwrap_model(trainer.model).encoder(network)
+    model.save_pretrained(partial)
+    recipe.model.processor(recipe.views, recipe.data.fps).save_pretrained(partial)
+    (partial / RECIPE_FILE).write_text(recipe.to_yaml(), encoding="utf-8")
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    log = {
+        "description": recipe.description,
+        "network": network,
+        "steps": trainer.state.global_step,
+        "loss": losses[-1] if losses else None,
+        "seconds": seconds,
+        "processes": trainer.args.world_size,
+        "device": str(trainer.args.device),
+        "versions": {
+            "avzoo": metadata.version("avzoo"),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "python": platform.python_version(),
+        },
+        "log_history": trainer.state.log_history,
+    }
+    (partial / LOG_FILE).write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)

@@ -1,0 +1,53 @@
+"""Building blocks of recipes: sections that know their keys and say which one was meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, create_model, model_validator
+
+
+class Section(BaseModel):
+    """A part of a recipe. Unknown keys are errors that name the nearest known one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_are_known(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            check_keys(values, cls.model_fields)
+        return values
+
+
+def check_keys(values: Iterable[Any], known: Iterable[str]) -> None:
+    """Refuses keys that are not among the known ones.
+
+    Raises:
+        ValueError: says which key, and which was probably meant.
+    """
+    names = list(known)
+    for key in values:
+        if key not in names:
+            near = difflib.get_close_matches(str(key), names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(sorted(names))}"
+            raise ValueError(f"unknown key {key!r}; {hint}")
+
+
+def section_of(config: type, without: Iterable[str] = ()) -> type[Section]:
+    """A section whose keys are the fields that a configuration class adds to its bases, all optional.
+
+    What is given is checked against the field's type; what is not given is left to the configuration.
+
+    Args:
+        config: a configuration class with annotated fields.
+        without: fields that are not the recipe's to choose.
+    """
+    fields: dict[str, Any] = {
+        name: (annotation, None)
+        for name, annotation in config.__annotations__.items()
+        if name not in set(without) and not str(annotation).startswith("ClassVar")
+    }
+    return create_model(f"{config.__name__}Section", __base__=Section, __module__=config.__module__, **fields)

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from avzoo.pretraining.recipe import RecipeError, load_recipe, recipe_names
+from avzoo.processing.processing_xkd import XKDProcessor
+
+PAPERS = ["xkd_kinetics400", "xkd_mas_kinetics400", "xkd_mats_kinetics400"]
+TRAINABLE = {"specific": 206_346_560, "mas": 121_319_744, "mats": 121_319_744}
+
+
+def test_all_recipes_come_with_the_package():
+    expected = [f"{name}_{flavour}" for name in PAPERS for flavour in ("paper", "released")]
+    assert recipe_names() == sorted([*expected, "xkd_nano_synth", "xkd_smoke_synth"])
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_recipe_builds_and_survives_being_resolved(name, tmp_path):
+    recipe = load_recipe(name)
+    with torch.device("meta"):
+        model = recipe.model.model()
+    sharing = model.config.model_config.sharing
+    if recipe.model.preset == "base":
+        trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        assert trainable == TRAINABLE[sharing]
+    assert isinstance(recipe.model.processor(recipe.views, recipe.data.fps), XKDProcessor)
+    resolved = tmp_path / "resolved.yaml"
+    resolved.write_text(recipe.to_yaml())
+    again = load_recipe(resolved)
+    assert again.to_yaml() == recipe.to_yaml()
+    assert again.model.config().to_dict() == recipe.model.config().to_dict()
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_paper_and_released_differ_where_the_two_do(name):
+    paper, released = load_recipe(f"{name}_paper"), load_recipe(f"{name}_released")
+    objective = released.model.config()
+    assert (objective.loss_scaling, objective.teacher_view, objective.double_ema) == ("released", "local", True)
+    assert len(objective.mmd_gammas) == 7 and not objective.mmd_root and objective.refinement_energy_root
+    objective = paper.model.config()
+    assert (objective.loss_scaling, objective.teacher_view) == ("paper", "global")
+    assert objective.double_ema == (name != "xkd_mats_kinetics400")
+    assert len(objective.mmd_gammas) == 1 and objective.mmd_root and not objective.refinement_energy_root
+    assert (released.views.local_video.blur, paper.views.local_video.blur) == ("released", "intended")
+    assert released.training == paper.training
+    assert released.views.num_local_videos == (1 if name == "xkd_kinetics400" else 3)
+
+
+def test_every_number_of_a_paper_recipe_says_where_it_is_from():
+    for path in Path(load_recipe.__code__.co_filename).with_name("recipes").glob("*_kinetics400_*.yaml"):
+        text = path.read_text()
+        assert "arXiv 2211.13929" in text or "806c75d" in text, path
+        assert "learning_rate: 1.0e-4" in text and "batch_size: 256" in text and "seed: 99999" in text
+
+
+def test_mas_warms_its_teacher_temperatures_up():
+    config = load_recipe("xkd_mas_kinetics400_released").model.config()
+    ramp = (config.warmup_teacher_temperature_video, config.teacher_temperature_video)
+    assert ramp == (0.09, 0.11)
+    assert (config.warmup_teacher_temperature_audio, config.teacher_temperature_audio) == (0.04, 0.06)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.lerning_rate=1", r"training: unknown key 'lerning_rate'; did you mean 'learning_rate'\?"),
+        ("trainning.batch_size=1", r"unknown key 'trainning'; did you mean 'training'\?"),
+        ("views.local_vidio.num_frames=4", r"views: unknown key 'local_vidio'; did you mean 'local_video'\?"),
+        ("views.local_video.num_frame=4", r"views: unknown key 'num_frame'; did you mean 'num_frames'\?"),
+        ("model.objective.ema=0.9", r"model.objective: unknown key 'ema'; the keys are alignment_weight"),
+        ("model.video.hiden_size=9", r"model.video: unknown key 'hiden_size'; did you mean 'hidden_size'\?"),
+        ("data.spec.tempi=3", r"data.synthetic.spec: unknown key 'tempi'; did you mean 'tempo'\?"),
+        ("model.objective.teacher_view=globe", "teacher_view: input should be 'local' or 'global', not 'globe'"),
+        ("model.preset=huge", "model.preset: input should be 'nano'"),
+        ("model.family=xdk", "model.family: input should be 'xkd', not 'xdk'"),
+        ("training.batch_size=0", "training.batch_size: .* greater than or equal to 1, not 0"),
+        ("training.learning_rate=fast", "training.learning_rate: .* valid number.*, not 'fast'"),
+        ("training.batch_size=null", "training.batch_size: .*integer, not None"),
+        ("data.kind=tape", "data: .*'tape'"),
+        ("model.video.hidden_size=30", "hidden_size 30 is not a multiple of num_attention_heads"),
+        ("model.joint.sharing=all", "unknown sharing 'all'"),
+        ("views.global_video.image_size=96", "views have global_video.image_size 96, the model 64"),
+        ("views.global_video.image_size=50", "image_size .50. is no multiple of patch_size"),
+        ("training.fp16=true", None),
+    ],
+)
+def test_wrong_values_get_one_sentence(override, message):
+    if message is None:
+        with pytest.raises(RecipeError, match="exclude each other"):
+            load_recipe("xkd_nano_synth", [override, "training.bf16=true"])
+        return
+    with pytest.raises(RecipeError, match=message) as caught:
+        load_recipe("xkd_nano_synth", [override])
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("Recipe xkd_nano_synth: ")
+
+
+def test_names_that_lead_nowhere():
+    with pytest.raises(RecipeError, match=r"no recipe named xkd_nano_sinth, .* did you mean xkd_nano_synth\?"):
+        load_recipe("xkd_nano_sinth")
+    with pytest.raises(RecipeError, match="the packaged ones are xkd_kinetics400_paper, "):
+        load_recipe("qqq")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("a: [1", "not valid YAML"), ("- 1", "no recipe: it must be a mapping"), ("seed: 1", "description is missing")],
+)
+def test_files_that_are_no_recipe(tmp_path, text, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(path)
+
+
+def test_overrides_are_yaml_and_apply_in_order():
+    overrides = [
+        "training.learning_rate=1e-3",
+        "training.batch_size=8",
+        "training.batch_size=16",
+        "model.joint.sharing=mats",
+        "views.local_video.crop_area=[0.1, 0.5]",
+        "data.path=/some/where",
+        "model.objective.ema_video=0.9",
+    ]
+    recipe = load_recipe("xkd_nano_synth", overrides)
+    assert recipe.training.learning_rate == 1e-3 and recipe.training.batch_size == 16
+    assert recipe.model.config().model_config.sharing == "mats" and recipe.model.config().ema_video == 0.9
+    assert recipe.views.local_video.crop_area == (0.1, 0.5) and recipe.views.local_video.num_frames == 8
+    assert recipe.data.path == Path("/some/where")
+    assert yaml.safe_load(recipe.to_yaml())["data"]["path"] == "/some/where"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.seed", "write it as section.key=value"),
+        ("=3", "write it as section.key=value"),
+        ("seed.value=3", "seed is a value, not a section"),
+        ("seed=[1", "is not a YAML value"),
+    ],
+)
+def test_overrides_that_cannot_be_read(override, message):
+    with pytest.raises(RecipeError, match=message):
+        load_recipe("xkd_nano_synth", [override])

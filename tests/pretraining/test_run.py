@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from transformers import AutoModel, AutoProcessor
+
+import avzoo  # noqa: F401 - registers the zoo with the Auto classes
+from avzoo.data.clips import DataError
+from avzoo.pretraining.recipe import load_recipe
+from avzoo.pretraining.run import RunError, RunResult, pretrain
+
+SHORT = ["training.num_train_epochs=2", "data.count=16", "training.save_steps=1", "training.logging_steps=1"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> RunResult:
+    return pretrain(load_recipe("xkd_smoke_synth", SHORT), tmp_path_factory.mktemp("runs") / "first", quiet=True)
+
+
+def test_a_run_leaves_a_checkpoint_that_the_auto_classes_load(finished):
+    folder = finished.encoder
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "processor_config.json",
+        "recipe.yaml",
+        "training_log.json",
+    ]
+    processor = AutoProcessor.from_pretrained(folder)
+    batch = processor(
+        videos=torch.zeros(8, 3, 40, 50, dtype=torch.uint8), audio=torch.zeros(16_000), sampling_rate=16_000
+    )
+    assert batch["pixel_values_videos"].shape == (1, 8, 3, 32, 32) and batch["input_features"].shape == (1, 1, 80, 112)
+    model = AutoModel.from_pretrained(folder)
+    assert model(**batch).video_projections.shape == (1, 32)
+
+    (checkpoint,) = folder.parent.glob("checkpoint-*")
+    trained = load_file(checkpoint / "model.safetensors")
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, trained[f"teacher.{name}"]), name
+
+
+def test_a_run_documents_itself(finished):
+    log = json.loads((finished.encoder / "training_log.json").read_text())
+    assert log["network"] == "teacher" and log["steps"] == finished.steps == 4
+    losses = [entry for entry in log["log_history"] if "loss" in entry]
+    assert len(losses) == 4 and losses[-1]["loss"] == finished.loss
+    assert {"video_reconstruction", "student_alignment", "ema_video", "spread_teacher_audio"} <= losses[0].keys()
+    resolved = finished.encoder / "recipe.yaml"
+    assert resolved.read_text() == (finished.encoder.parent / "recipe.yaml").read_text()
+    assert load_recipe(resolved).to_yaml() == load_recipe("xkd_smoke_synth", SHORT).to_yaml()
+
+
+def test_a_folder_in_use_is_not_overwritten(finished, tmp_path):
+    recipe = load_recipe("xkd_smoke_synth", SHORT)
+    with pytest.raises(RunError, match="is not empty; continue it with --resume, or choose another folder"):
+        pretrain(recipe, finished.encoder.parent, quiet=True)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match="is not empty; choose another folder"):
+        pretrain(recipe, tmp_path, quiet=True)
+    with pytest.raises(RunError, match="already exists"):
+        pretrain(recipe, tmp_path / "notes.txt", quiet=True)
+
+
+def test_resume_wants_the_same_recipe(finished):
+    changed = load_recipe("xkd_smoke_synth", [*SHORT, "model.objective.ema_video=0.5"])
+    with pytest.raises(RunError, match=r"started with another model\.objective"):
+        pretrain(changed, finished.encoder.parent, resume=True, quiet=True)
+
+
+def test_an_interrupted_run_ends_with_the_same_encoder_and_free_settings_may_change(finished, tmp_path):
+    run = tmp_path / "again"
+    shutil.copytree(finished.encoder.parent, run)
+    shutil.rmtree(run / "encoder")
+    shutil.rmtree(run / "checkpoint-4")
+    short = pretrain(load_recipe("xkd_smoke_synth", [*SHORT, "training.save_steps=3"]), run, resume=True, quiet=True)
+    first, second = (load_file(result.encoder / "model.safetensors") for result in (finished, short))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    assert short.loss == finished.loss
+
+
+def test_the_student_can_be_published(finished, tmp_path):
+    recipe = load_recipe("xkd_smoke_synth", [*SHORT, "training.export_network=student"])
+    with_data = recipe.model_copy(
+        update={"data": recipe.data.model_copy(update={"path": finished.encoder.parent / "data"})}
+    )
+    result = pretrain(with_data, tmp_path / "run", quiet=True)
+    (checkpoint,) = result.encoder.parent.glob("checkpoint-*")
+    trained, published = (load_file(folder / "model.safetensors") for folder in (checkpoint, result.encoder))
+    assert torch.equal(published["video_model.layernorm.weight"], trained["student.video_model.layernorm.weight"])
+    assert not (result.encoder.parent / "data").exists()
+
+
+def test_videos_of_a_folder_or_a_list_are_trained_on(finished, tmp_path):
+    clips = sorted((finished.encoder.parent / "data" / "train").glob("*.mp4"))
+    listing = tmp_path / "list.txt"
+    listing.write_text("\n".join(str(clip) for clip in clips[:8]) + "\n\n")
+    values = yaml.safe_load((finished.encoder / "recipe.yaml").read_text())
+    values["training"] |= {"max_steps": 1}
+    for kind, path in (("folder", clips[0].parent), ("list", listing)):
+        values["data"] = {"kind": kind, "path": str(path), "min_duration": 0.5}
+        recipe = tmp_path / f"{kind}.yaml"
+        recipe.write_text(yaml.safe_dump(values))
+        assert pretrain(load_recipe(recipe), tmp_path / kind, quiet=True).steps == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"kind": "folder"}, "does not say where your videos are; add --set data.path=FOLDER"),
+        ({"kind": "folder", "path": "nowhere"}, "nowhere is no folder"),
+        ({"kind": "list", "path": "nowhere.txt"}, "nowhere.txt is no file"),
+    ],
+)
+def test_missing_data_get_one_sentence(finished, tmp_path, data, message):
+    values = yaml.safe_load((finished.encoder / "recipe.yaml").read_text()) | {"data": data}
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(values))
+    with pytest.raises((RunError, DataError), match=message):
+        pretrain(load_recipe(recipe), tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_resuming_a_finished_run_changes_nothing(finished):
+    before = (finished.encoder / "model.safetensors").stat().st_mtime_ns
+    assert pretrain(load_recipe("xkd_smoke_synth", SHORT), finished.encoder.parent, resume=True, quiet=True) == finished
+    assert (finished.encoder / "model.safetensors").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.gradient_accumulation_steps=3", "batch_size 8 is not a multiple of 1 processes x 3"),
+        ("training.fp16=true", "needs a GPU; add --set training.fp16=false"),
+    ],
+)
+def test_training_that_cannot_start_gets_one_sentence(tmp_path, override, message):
+    with pytest.raises(RunError, match=message):
+        pretrain(load_recipe("xkd_smoke_synth", [*SHORT, override]), tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
