@@ -6,8 +6,8 @@ picture and runs in a process of its own. See :func:`probe`, :func:`iter_clips` 
 
 from .clips import Clip, ClipSpec
 from .errors import MediaError
+from .header import AudioInfo, MediaInfo, VideoInfo, probe
 from .limits import Limits
-from .probe import AudioInfo, MediaInfo, VideoInfo, probe
 from .sampling import sample_times, select_frames
 from .windows import iter_clips, read_clip
 from .write import write_clip

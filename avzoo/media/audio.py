@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 
 from .errors import MediaError
+from .header import OpenMedia, check_sound
 from .packets import MAX_STEP_BACK
-from .probe import OpenMedia, check_sound
 
 _FULL_SCALE = 32767  # XKD divides 16-bit samples by this
 _MAX_JITTER = 0.05  # seconds that a time stamp may differ from the count of samples before the count starts anew

@@ -24,7 +24,7 @@ from avzoo.errors import AvzooError
 from .clips import ClipSpec
 from .errors import MediaError
 from .gate import MATROSKA, MP4
-from .probe import OpenMedia, open_container
+from .header import OpenMedia, open_container
 from .sampling import Times, WindowGrid, select_frames
 from .video import last_duration, scale_down, stack_clip
 

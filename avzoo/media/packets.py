@@ -12,7 +12,7 @@ import av
 from av.stream import Discard
 
 from .errors import MediaError
-from .probe import OpenMedia, open_container
+from .header import OpenMedia, open_container
 
 MAX_QUEUED_BYTES = 32 * 2**20  # of packets of the streams that wait: some 30 s of high-definition video
 

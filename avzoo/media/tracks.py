@@ -13,8 +13,8 @@ from .clips import Clip
 from .decord_video import DecordVideo, decord_process
 from .errors import MediaError
 from .gate import AVI, FLAC, MATROSKA, MP4, WAV
+from .header import OpenMedia
 from .packets import PREROLL, PacketReader
-from .probe import OpenMedia
 from .sampling import WindowGrid
 from .video import PyAVVideo
 
@@ -103,6 +103,10 @@ class Tracks:
     def end(self) -> float:
         """Seconds up to which picture or sound is known and good."""
         return min((t.end for t in self._tracks if t.failure), default=max(t.end for t in self._tracks))
+
+    def remainder(self, index: int) -> float:
+        """Seconds that window ``index`` and all after it hold; infinite as long as the end is not known."""
+        return self.end - self.grid.start(index) if self.exhausted else float("inf")
 
     def clip(self, index: int) -> Clip | None:
         """Window ``index``, or None where neither modality has anything in it."""

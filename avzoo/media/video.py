@@ -14,8 +14,8 @@ from torchvision.transforms.v2 import functional as transforms
 
 from .clips import ClipSpec
 from .errors import MediaError
+from .header import OpenMedia, check_pixels, quarter_turns
 from .packets import MAX_STEP_BACK
-from .probe import OpenMedia, check_pixels, quarter_turns
 from .sampling import WindowGrid, select_frames
 
 

@@ -13,9 +13,9 @@ from avzoo.errors import AvzooError
 from .clips import Clip, ClipSpec
 from .errors import MediaError
 from .gate import FLAC, MATROSKA, MP4, WAV
+from .header import open_media
 from .limits import Limits
 from .packets import PREROLL
-from .probe import open_media
 from .sampling import TOLERANCE, WindowGrid
 from .tracks import open_tracks
 
@@ -52,10 +52,10 @@ def iter_clips(path: str | Path, spec: ClipSpec, limits: Limits | None = None) -
         for index in itertools.count():
             media.deadline.restart()
             clip = tracks.clip(index)
+            if index and tracks.remainder(index) < 1 / spec.fps - TOLERANCE:
+                break
             if clip is not None:
                 yield clip
-            if tracks.exhausted and tracks.grid.start(index + 1) + 1 / spec.fps > tracks.end + TOLERANCE:
-                break
         tracks.check_complete()
 
 

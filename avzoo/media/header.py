@@ -176,17 +176,24 @@ def open_media(path: str | Path, limits: Limits) -> Iterator[OpenMedia]:
 
 @contextmanager
 def open_container(path: Path, kind: Container, limits: Limits) -> Iterator[Any]:
-    """Opens an admitted file with the demuxers of its kind, and with no protocol but that of local files."""
+    """Opens an admitted file with the demuxers of its kind and no protocol but that of local files.
+
+    Raises:
+        MediaError: ``bad_header`` or ``timeout``.
+    """
     options = {
         "format_whitelist": kind.demuxers,
         "protocol_whitelist": "file",
         "max_pixels": str(limits.max_pixels),
     }
     try:
-        # metadata_errors: tags in other encodings than UTF-8 are common in old files.
-        # file: keeps a colon in the name from being read as a protocol.
         container = av.open(
-            f"file:{path.absolute()}", "r", options=options, metadata_errors="replace", timeout=limits.clip_timeout
+            f"file:{path.absolute()}",  # without the prefix, a colon in the name could be read as a protocol
+            "r",
+            format=kind.demuxers if "," not in kind.demuxers else None,  # no guessing where there is no choice
+            options=options,
+            metadata_errors="replace",  # tags in other encodings than UTF-8 are common in old files
+            timeout=limits.clip_timeout,
         )
     except av.error.ExitError as error:
         raise MediaError("timeout", path, f"took longer than {limits.clip_timeout:g} s to open") from error
