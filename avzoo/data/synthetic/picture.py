@@ -17,9 +17,9 @@ from torchaudio.transforms import MelSpectrogram
 from .render import RenderedClip, render
 from .spec import CLASS_NAMES, EVENTS, TIMBRES, SyntheticSpec
 
-_SPEC = SyntheticSpec(size=72, picture_noise=(0, 0))  # without pixel noise, which a PNG cannot compress
+_SPEC = SyntheticSpec(size=64, picture_noise=(0, 0))  # without pixel noise, which a PNG cannot compress
 _STRIP = 6  # frames shown per clip, equally far apart
-_MELS = 80
+_MELS = 64
 _GAP, _TITLE = 10, 16
 _DECIBELS = 45.0  # dynamic range shown
 _COLOURS = ((0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191))  # dark to light
