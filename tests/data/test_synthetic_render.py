@@ -206,6 +206,12 @@ def test_recordings_replace_the_timbre_and_keep_the_event(recordings: Path) -> N
     assert peak == pytest.approx(2400, rel=0.02)
 
 
+def test_real_recordings_are_heard_at_the_level_of_the_spec(real_media: Path) -> None:
+    spec = CLEAR.shifted(recordings=real_media / "esc10")
+    level = [float(render(spec, 0, label).samples.square().mean().sqrt()) for label in range(4, 16)]
+    assert min(level) > 0.02 and max(level) < 0.6
+
+
 def test_no_recording_serves_two_splits(recordings: Path) -> None:
     chosen = [recording_files(recordings, None, split)[0] for split in ("train", "validation", "test")]
     assert [len(files) for files in chosen] == [3, 1, 1]

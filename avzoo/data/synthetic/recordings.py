@@ -16,6 +16,7 @@ _FILES_PER_ROUND = 5  # of five files in a row, three are for training, one for 
 _ROUND_SPLITS = ("train", "train", "train", "validation", "test")
 _LONGEST = 10.0  # seconds read of a recording
 _WINDOW = 1.0
+_CREST = 3.0  # peaks above this many times the RMS lower the level instead of being clipped
 _AUDIBLE = 0.05  # of the peak: what lies before the first such sample is dropped
 
 
@@ -67,7 +68,7 @@ def choose_recording(spec: SyntheticSpec, split: str, timbre: str, choice: float
         choice: Random number in [0, 1) that picks the file.
 
     Returns:
-        Samples, float32 ``(N,)`` at unit RMS, at most ten seconds, starting where the recording becomes audible.
+        Samples, float32 ``(N,)`` at about unit RMS, at most ten seconds, starting where the recording becomes audible.
 
     Raises:
         SyntheticError: The folder is not as `recording_files` needs it, or the file is silent or cannot be decoded.
@@ -95,6 +96,6 @@ def _decode(path: Path, sample_rate: int) -> NDArray[np.float32]:
     if not len(audible):
         raise SyntheticError(f"the recording {path} is silent; remove it from the folder")
     samples = samples[audible[0] : audible[-1] + 1]
-    samples /= np.sqrt(np.mean(samples**2))
+    samples /= max(np.sqrt(np.mean(samples**2)), np.abs(samples).max() / _CREST)
     samples.setflags(write=False)
     return samples
