@@ -20,6 +20,11 @@ class AVPreTrainedModel(PreTrainedModel):
     memories) is a buffer. The trainer calls the hooks below around each optimizer step.
     """
 
+    @property
+    def trains_every_parameter(self) -> bool:
+        """Whether every trained parameter gets a gradient in every step; if not, distributed training searches them."""
+        return True
+
     def begin_step(self, progress: TrainingProgress) -> None:
         """Sets what depends on the schedule (temperatures) before the first forward of an optimizer step."""
 

@@ -183,6 +183,11 @@ class XKDForPreTraining(AVPreTrainedModel, XKDPreTrainedModel):
             yield from zip(teacher.parameters(), student.parameters(), strict=True)
             yield from zip(teacher.buffers(), student.buffers(), strict=True)
 
+    @property
+    def trains_every_parameter(self) -> bool:
+        """False where only the masked autoencoders are trained: projectors then get no gradient."""
+        return self.config.distills
+
     def clip_parameters(self) -> list[nn.Parameter]:
         """Students' encoders and projectors, and the decoders where the configuration says so.
 

@@ -77,6 +77,8 @@ class AVTrainer(Trainer):
                 f"{args.n_gpu} GPUs are visible to one process; start one process per GPU with "
                 "torchrun --nproc_per_node, or make one visible with CUDA_VISIBLE_DEVICES."
             )
+        if args.ddp_find_unused_parameters is None:
+            args.ddp_find_unused_parameters = not model.trains_every_parameter
         super().__init__(model, args, data_collator, train_dataset, callbacks=callbacks)
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)

@@ -72,7 +72,7 @@ def test_two_processes_train_as_one_and_resume_to_the_bit(tmp_path):
     for name, fields in GRADIENT_CASES.items():
         alone = step_gradients(tmp_path / "alone", 4, fields)
         together = load_file(tmp_path / f"{name}.safetensors")
-        assert together.keys() == alone.keys() and "video_center" in together
+        assert together.keys() == alone.keys() and "video_center" in together and len(together) > 30
         for key, value in alone.items():
             torch.testing.assert_close(together[key], value, rtol=1e-9, atol=1e-14, msg=f"{name}: {key}")
 

@@ -111,7 +111,11 @@ class KillAt(TrainerCallback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-GRADIENT_CASES = {"gathered": {"gather_mmd": True, "mmd_float64": True}, "local": {"alignment_weight": 0.0}}
+GRADIENT_CASES = {
+    "everything, discrepancy over all processes": {"gather_mmd": True, "mmd_float64": True},
+    "without discrepancy": {"alignment_weight": 0.0},
+    "masked autoencoders only": {"alignment_weight": 0.0, "distillation_weight": 0.0},
+}
 
 
 def step_gradients(out: Path, batch: int, fields: dict[str, Any]) -> dict[str, Tensor]:
