@@ -80,12 +80,21 @@ class XKDEmbeddings(nn.Module):
         Returns:
             `(B, 1 + K, D)`, class token first.
         """
-        positions = positions.to(self.projection.weight.dtype)
-        tokens = self.projection(patches.to(self.projection.weight.dtype)) + positions[:, 1:]
+        dtype = self.projection.weight.dtype
+        positions = positions.to(dtype)
+        patch_positions = positions[:, 1:]
         if keep_indices is not None:
-            tokens = tokens.gather(1, keep_indices.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
+            # Dropping patches before they are projected saves the projection of most of them.
+            patches = _select(patches, keep_indices)
+            patch_positions = _select(patch_positions.expand(len(patches), -1, -1), keep_indices)
+        tokens = self.projection(patches.to(dtype)) + patch_positions
         cls_token = (self.cls_token + positions[:, :1]).to(tokens.dtype).expand(tokens.shape[0], -1, -1)
         return torch.cat([cls_token, tokens], dim=1)
+
+
+def _select(tokens: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+    """Tokens `(B, N, C)` at indices `(B, K)`: `(B, K, C)`."""
+    return tokens.gather(1, indices.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
 
 
 class XKDPreTrainedModel(PreTrainedModel):
@@ -328,15 +337,20 @@ class XKDModel(XKDPreTrainedModel):
         """
         if pixel_values_videos is None and input_features is None:
             raise ValueError("give pixel_values_videos, input_features or both")
-        output = XKDOutput()
-        if pixel_values_videos is not None:
-            video = self.video_model(pixel_values_videos, **kwargs)
-            output["video_model_output"], output["video_embeds"] = video, video.pooler_output
-            if self.video_projector is not None:
-                output["video_projections"] = self.video_projector(video.pooler_output)
-        if input_features is not None:
-            audio = self.audio_model(input_features, **kwargs)
-            output["audio_model_output"], output["audio_embeds"] = audio, audio.pooler_output
-            if self.audio_projector is not None:
-                output["audio_projections"] = self.audio_projector(audio.pooler_output)
+        video = None if pixel_values_videos is None else self.video_model(pixel_values_videos, **kwargs)
+        audio = None if input_features is None else self.audio_model(input_features, **kwargs)
+        video_embeds = None if video is None else video.pooler_output
+        audio_embeds = None if audio is None else audio.pooler_output
+        output = XKDOutput(
+            video_embeds=video_embeds,
+            audio_embeds=audio_embeds,
+            video_projections=self._project(self.video_projector, video_embeds),
+            audio_projections=self._project(self.audio_projector, audio_embeds),
+            video_model_output=video,
+            audio_model_output=audio,
+        )
         return output if return_dict else output.to_tuple()
+
+    @staticmethod
+    def _project(projector: ProjectionHead | None, embeds: torch.Tensor | None) -> torch.Tensor | None:
+        return None if projector is None or embeds is None else projector(embeds)
