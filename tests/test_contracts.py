@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,3 +82,31 @@ def test_every_verb_is_one_module() -> None:
 def test_every_verb_explains_itself(verb: str) -> None:
     command = importlib.import_module(f"avzoo.cli.{verb}").command
     assert inspect.getdoc(command), "the help of a verb is the docstring of its command"
+
+
+# Tables to which a family adds rows, and the files that are its own.
+ADDED_TO = {"__init__.py", "_auto.py"}
+OWN = {"pretraining/masked_decoder.py"}
+
+
+def lines_that_name(family: str, tree: ast.AST) -> set[int]:
+    """Lines of code, imports left out, with a name or a key that contains the family's; sentences are no keys."""
+    lines = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=text) | ast.Attribute(attr=text) | ast.Constant(value=str(text)):
+                if re.fullmatch(rf"\S*{family}\S*", text, re.IGNORECASE):
+                    lines.add(node.lineno)
+    return lines
+
+
+def test_a_family_touches_at_most_four_existing_lines() -> None:
+    touched = {
+        name: len(lines)
+        for name, path in MODULES.items()
+        if "xkd" not in path.name and name not in ADDED_TO | OWN
+        if (lines := lines_that_name("xkd", ast.parse(path.read_text())))
+    }
+    assert sum(touched.values()) <= 4, touched
+    contributing = (PACKAGE.parent / "CONTRIBUTING.md").read_text()
+    assert all(f"avzoo/{name}" in contributing for name in touched), "CONTRIBUTING says where"
