@@ -12,7 +12,7 @@ OFFLINE := HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1
 # Two workers of one thread each: more threads than cores makes small models many times slower.
 TEST := OMP_NUM_THREADS=1 $(OFFLINE) $(BIN)/python -m pytest -n 2
 
-.PHONY: help setup browser demo test check format cards bench
+.PHONY: help setup browser demo test check format bench
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,8 +47,5 @@ format: setup ## Format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-cards: setup ## Write the model cards anew
-	$(BIN)/python -m avzoo.hub.cards
-
-bench: setup ## Run the benchmarks; results go to benchmarks/results
-	$(BIN)/python -m benchmarks
+bench: setup ## Run the benchmarks, one after the other; ARGS=benchmarks/X.py runs one
+	@set -e; for script in $(or $(ARGS),benchmarks/*.py); do echo "== $$script"; $(BIN)/python "$$script"; done
