@@ -50,6 +50,7 @@ class PacketReader:
         Raises:
             MediaError: ``decode_failed`` at the first damaged data, ``timeout``.
         """
+        damaged = MediaError("decode_failed", self._media.path, f"its {stream.type} is damaged")
         intact = False
         try:
             for packet in self._packets(stream):
@@ -57,15 +58,15 @@ class PacketReader:
                 if not packet.size and packet.dts is not None:
                     continue  # an empty packet of the file; those of its end have no time and flush the decoder
                 for frame in stream.codec_context.decode(packet if packet.size else None):
-                    # Frames before the first intact one lack what they refer to: broadcasts start anywhere.
-                    intact = intact or not frame.is_corrupt
-                    if frame.is_corrupt and intact:
-                        raise MediaError("decode_failed", self._media.path, f"its {stream.type} is damaged")
-                    if intact:
+                    # What comes before the first intact frame lacks what it refers to: broadcasts start anywhere.
+                    corrupt = frame.is_corrupt or packet.is_corrupt
+                    if corrupt and intact:
+                        raise damaged
+                    if not corrupt:
+                        intact = True
                         yield frame
         except av.error.FFmpegError as error:
-            detail = f"its {stream.type} is damaged ({error.strerror})"
-            raise MediaError("decode_failed", self._media.path, detail) from error
+            raise damaged from error
 
     def _packets(self, stream: Any) -> Iterator[Any]:
         queue = self._queues[stream.index]

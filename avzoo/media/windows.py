@@ -62,8 +62,8 @@ def iter_clips(path: str | Path, spec: ClipSpec, limits: Limits | None = None) -
 def read_clip(path: str | Path, start: float, spec: ClipSpec, limits: Limits | None = None) -> Clip:
     """Reads the one clip that starts at ``start``, by seeking where the container allows it.
 
-    Frames are those that :func:`iter_clips` would choose. So are samples where the container counts time in samples
-    (mp4, wav, flac); Matroska rounds time to 1 ms, by which sound may then be shifted.
+    Frames are those that :func:`iter_clips` would choose. So are samples, with two exceptions: Matroska rounds time to
+    1 ms, by which sound may be shifted, and AAC draws noise from a random generator whose state seeking loses.
 
     Args:
         path: A local media file.

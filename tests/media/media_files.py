@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 TICKS = 90_000
+SAMPLE_FORMATS = {"libmp3lame": "fltp", "alac": "s16p"}  # where the encoder's first choice is none of these
 LEVEL, STEP = 16, 3  # luma of frame 0, and what each frame adds
 
 
@@ -48,10 +49,12 @@ def write_media(
     rotation: int = 0,
     gop: int = 12,
     container_format: str | None = None,
+    clock_at: float = 0.0,
     sound_last: bool = False,
+    loop: int = 80,
 ) -> Path:
-    """Writes frames shown at ``times`` seconds and sound that starts at ``sound_at`` seconds."""
-    options = {"max_interleave_delta": "1"} if sound_last else {}
+    """Writes frames shown at ``times`` seconds and sound that starts at ``sound_at`` seconds of a clock."""
+    options = {"output_ts_offset": str(clock_at)} | ({"max_interleave_delta": "1"} if sound_last else {})
     with av.open(str(path), "w", format=container_format, options=options) as container:
         sources, streams = [], []
         if times is not None:
@@ -69,8 +72,8 @@ def write_media(
             sources.append([(time, 0, index) for index, time in enumerate(times)])
         if sound is not None:
             audio = container.add_stream(codecs[1], rate=rate, layout=layout)
-            if codecs[1] == "libmp3lame":
-                audio.codec_context.format = "fltp"
+            if codecs[1] in SAMPLE_FORMATS:
+                audio.codec_context.format = SAMPLE_FORMATS[codecs[1]]
             streams.append(audio)
             block = 1152 if codecs[1] == "mp2" else 1024
             starts = range(0, sound.shape[1], block)
@@ -78,7 +81,7 @@ def write_media(
             sources.append([(sound_at + first / rate + late, 1, first) for first in starts])
         for time, kind, index in heapq.merge(*sources):
             if kind == 0:
-                frame = grey(index, size)
+                frame = grey(index % loop, size)  # luma has no more levels
                 frame.time_base, frame.pts = base, round(time / base)
                 container.mux(video.encode(frame))
             else:
