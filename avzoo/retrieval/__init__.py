@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from avzoo.retrieval.index import Hit, Index, RetrievalError
-from avzoo.retrieval.search import DIRECTIONS, search_file
+from avzoo.retrieval.search import DIRECTIONS, Direction, check_direction, check_model, search_file
 
-__all__ = ["DIRECTIONS", "Hit", "Index", "RetrievalError", "search_file"]
+__all__ = [
+    "DIRECTIONS",
+    "Direction",
+    "Hit",
+    "Index",
+    "RetrievalError",
+    "check_direction",
+    "check_model",
+    "search_file",
+]

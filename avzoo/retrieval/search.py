@@ -53,7 +53,7 @@ def search_file(
         MediaError: The query cannot be decoded.
         RetrievalError: The encoder is not the one of the index, or one of them lacks what the direction needs.
     """
-    _check_model(index, encoder)
+    check_model(index, encoder)
     if direction is not None:
         check_direction(index, direction)
     embeddings = encoder.encode(query_path, decoder=index.info.decoder)
@@ -88,8 +88,12 @@ def check_direction(index: Index, direction: str) -> None:
         raise RetrievalError(f"no file of the index has {_NAMES[answers]}: {direction} cannot be answered")
 
 
-def _check_model(index: Index, encoder: Encoder) -> None:
-    """Refuses to compare embeddings of different models."""
+def check_model(index: Index, encoder: Encoder) -> None:
+    """Checks that an encoder is the one whose embeddings an index holds.
+
+    Raises:
+        RetrievalError: Weights or processor settings differ, so that similarities would mean nothing.
+    """
     made = (index.info.revision, index.info.processor_hash)
     if made != (encoder.checkpoint.revision, encoder.processor_hash):
         raise RetrievalError(
