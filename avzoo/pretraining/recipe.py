@@ -105,7 +105,6 @@ class TrainingSection(Section):
     torch_compile: bool = False
     activation_checkpointing: bool = False
     dataloader_num_workers: Annotated[int, Field(ge=0)] = 0
-    dataloader_persistent_workers: bool = False
     logging_steps: Annotated[int, Field(ge=1)] = 50
     save_steps: Annotated[int, Field(ge=1)] = 1000
     save_total_limit: Annotated[int, Field(ge=1)] | None = 1

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 import transformers
 import yaml
+from rich.console import Console
+from rich.progress import Progress
 from transformers import set_seed
 from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import logging as transformers_logging
@@ -34,7 +36,7 @@ LOG_FILE = "training_log.json"
 ENCODER_FOLDER = "encoder"
 
 # What may differ between a run and its continuation without changing its numbers.
-_FREE = {"dataloader_num_workers", "dataloader_persistent_workers", "save_steps", "save_total_limit", "threads"}
+_FREE = {"dataloader_num_workers", "save_steps", "save_total_limit"}
 
 
 class RunError(AvzooError):
@@ -92,7 +94,7 @@ def pretrain(recipe: Recipe, out: str | os.PathLike[str], resume: bool = False, 
         if resume and (out / ENCODER_FOLDER).is_dir():
             return _finished(out / ENCODER_FOLDER)
         if isinstance(recipe.data, SyntheticSection):
-            clips = _generated(recipe.data, recipe, out, write=args.should_save)
+            clips = _generated(recipe.data, recipe, out, args.should_save, quiet)
     data = PretrainingDataset(clips, ViewPipeline(recipe.views), recipe.seed)
     set_seed(recipe.seed)
     trainer = AVTrainer(recipe.model.model(), args, data, collate)
@@ -108,7 +110,13 @@ def _arguments(recipe: Recipe, out: Path, quiet: bool) -> AVTrainingArguments:
     if recipe.training.fp16 and (recipe.training.use_cpu or not torch.accelerator.is_available()):
         raise RunError("The recipe trains in fp16, which needs a GPU; add --set training.fp16=false.")
     fields = recipe.training.model_dump(exclude={"batch_size", "threads"})
-    args = AVTrainingArguments(output_dir=str(out), seed=recipe.seed, disable_tqdm=quiet, **fields)
+    args = AVTrainingArguments(
+        output_dir=str(out),
+        seed=recipe.seed,
+        disable_tqdm=quiet,
+        dataloader_persistent_workers=recipe.training.dataloader_num_workers > 0,
+        **fields,
+    )
     shares = args.world_size * args.gradient_accumulation_steps
     if recipe.training.batch_size % shares:
         raise RunError(
@@ -168,11 +176,17 @@ def _files(data: FilesSection, recipe: Recipe) -> ClipDataset:
     )
 
 
-def _generated(data: SyntheticSection, recipe: Recipe, out: Path, write: bool) -> ClipDataset:
+def _generated(data: SyntheticSection, recipe: Recipe, out: Path, write: bool, quiet: bool) -> ClipDataset:
     root = data.path or out / "data"
     if write:
         workers = max(1, recipe.training.dataloader_num_workers)
-        write_set(root, data.count, data.spec, data.seed, data.split, workers)
+        with Progress(console=Console(stderr=True), disable=quiet) as bar:
+            task = bar.add_task(f"clips in {root}", total=data.count)
+
+            def show(written: int) -> None:
+                bar.update(task, completed=written)
+
+            write_set(root, data.count, data.spec, data.seed, data.split, workers, show)
     return SyntheticDataset(root, data.split, _clip_spec(recipe), data.cache_bytes)
 
 

@@ -46,7 +46,8 @@ class AVTrainer(Trainer):
     the bit, the numbers of the run that was not. A checkpoint appears under its name only once it is complete.
 
     Data order depends on ``data_seed`` (``seed`` when None) and the epoch; a dataset with ``set_epoch`` is told the
-    epoch before each pass. Several devices need one process each (torchrun).
+    epoch before each pass, and needs to keep it in shared memory where worker processes persist. Several devices need
+    one process each (torchrun).
 
     Args:
         model: what to train.
@@ -186,6 +187,10 @@ class AVTrainer(Trainer):
         total = nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         clip_gradients_per_tensor(self._hooks.model.clip_parameters(), self.args.max_grad_norm)
         return total
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """None: the estimate of transformers is one for language models."""
+        return 0
 
     # ---- logs ----
 

@@ -101,6 +101,20 @@ def test_global_clipping_is_an_option(tmp_path):
     assert sum(norm**2 for norm in norms[False]) == pytest.approx(1e-6, rel=1e-3)
 
 
+def test_gradients_are_clipped_after_the_loss_scale_is_removed(tmp_path, monkeypatch):
+    model = ToyForPreTraining(ToyConfig())
+    trainer = toy_trainer(tmp_path, model, max_grad_norm=1.0)
+    gradient = torch.full_like(model.student_v.weight, 1e-3)
+    model.student_v.weight.grad = gradient * 2**16
+
+    def unscale():
+        model.student_v.weight.grad /= 2**16
+
+    monkeypatch.setattr(trainer.accelerator, "unscale_gradients", unscale)
+    assert trainer._clip_grad_norm(model) == pytest.approx(1e-3 * 48**0.5, rel=1e-5)
+    torch.testing.assert_close(model.student_v.weight.grad, gradient)
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     class Exploding(ToyDataset):
         def __getitem__(self, index):
