@@ -24,7 +24,7 @@ from avzoo.errors import AvzooError
 from .clips import ClipSpec
 from .errors import MediaError
 from .gate import MATROSKA, MP4
-from .header import OpenMedia, open_container
+from .header import OpenMedia, demux, open_container
 from .sampling import Times, WindowGrid, select_frames
 from .video import last_duration, scale_down, stack_clip
 
@@ -215,7 +215,7 @@ def _frame_times(media: OpenMedia, spec: ClipSpec) -> tuple[Times, float]:
     try:
         with open_container(media.path, media.kind, media.limits) as container:
             shown = []
-            for packet in container.demux(container.streams[stream.index]):
+            for packet in demux(container, [container.streams[stream.index]]):
                 media.deadline.check()
                 if packet.size and packet.pts is not None and not packet.is_discard:
                     shown.append((packet.pts, packet.duration))

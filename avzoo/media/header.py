@@ -204,6 +204,16 @@ def open_container(path: Path, kind: Container, limits: Limits) -> Iterator[Any]
         yield container
 
 
+def demux(container: Any, streams: list[Any]) -> Iterator[Any]:
+    """The packets of some streams, and one empty packet per stream at their end."""
+    try:
+        yield from container.demux(streams)
+    except IndexError:
+        # PyAV ends so where a stream appeared after opening (program streams): it asks that stream, which it does not
+        # know, for its empty packet. The packets of the streams it knows are all out by then.
+        return
+
+
 def _best_stream(container: Any, kind: str, limits: Limits) -> Any:
     """The stream FFmpeg prefers among those that can be decoded; cover pictures do not count as video."""
     streams = [
@@ -293,7 +303,8 @@ def _audio_info(media: OpenMedia) -> AudioInfo:
 def _video_info(media: OpenMedia) -> VideoInfo:
     stream, context = media.video, media.video.codec_context
     try:
-        first = next(media.container.decode(stream), None)  # headers do not give the rotation
+        packets = demux(media.container, [stream])
+        first = next((frame for packet in packets for frame in packet.decode()), None)  # headers lack the rotation
     except av.error.FFmpegError as error:
         raise MediaError("decode_failed", media.path, f"its picture cannot be decoded ({error.strerror})") from error
     turns = 0 if first is None else quarter_turns(first)

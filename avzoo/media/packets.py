@@ -12,7 +12,7 @@ import av
 from av.stream import Discard
 
 from .errors import MediaError
-from .header import OpenMedia, open_container
+from .header import OpenMedia, demux, open_container
 
 MAX_QUEUED_BYTES = 32 * 2**20  # of packets of the streams that wait: some 30 s of high-definition video
 
@@ -107,4 +107,4 @@ class PacketReader:
             leader = container.streams[self._leader]
             start = max(self._seek - PREROLL, 0) + float(self._media.origin)
             container.seek(int(start / leader.time_base), stream=leader)
-        return iter(container.demux([container.streams[index] for index in indices]))
+        return demux(container, [container.streams[index] for index in indices])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import types
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,28 @@ def test_cover_pictures_are_no_video(real_media: Path) -> None:
     info = probe(real_media / "robustness_media" / "coverart.mp3")
     assert info.video is None
     assert info.audio is not None
+
+
+def test_a_stream_that_appears_late_does_not_spoil_the_end(silent_mp4: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyAV then stumbles over its own list of streams after the last packet."""
+    real = header.open_container
+
+    class Stumbling:
+        def __init__(self, container: object) -> None:
+            self.container = container
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.container, name)
+
+        def demux(self, streams: object) -> object:
+            yield from self.container.demux(streams)
+            raise IndexError("list index out of range")
+
+    @contextmanager
+    def stumbling(*args: object) -> object:
+        with real(*args) as container:
+            yield Stumbling(container)
+
+    monkeypatch.setattr(header, "open_container", stumbling)
+    clips, failure = read_all(silent_mp4)
+    assert (len(clips), failure) == (2, None)
