@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import av
@@ -95,8 +94,7 @@ class PacketReader:
 
     def _second_container(self, index: int, given: int) -> Iterator[Any]:
         media = self._media
-        with ExitStack() as stack:
-            container = stack.enter_context(open_container(media.path, media.kind, media.limits))
+        with open_container(media.path, media.kind, media.limits) as container:
             yield from itertools.islice(self._demux(container, [index]), given, None)
 
     def _demux(self, container: Any, indices: list[int]) -> Iterator[Any]:

@@ -141,6 +141,8 @@ class Tracks:
         """Raises the failure of a track, or MediaError ``truncated`` where the header promises more than came."""
         if self.failure:
             raise self.failure
+        if self.end <= 0:
+            raise MediaError("truncated", self._media.path, "holds a header, but no picture or sound after it")
         expected = self._expected_end()
         if expected is not None and self.end < expected - max(_MAX_MISSING, _MAX_MISSING_SHARE * expected):
             detail = f"ends at {self.end:.1f} s where its header says {expected:.1f} s; it may be cut short"

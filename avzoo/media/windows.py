@@ -60,7 +60,10 @@ def iter_clips(path: str | Path, spec: ClipSpec, limits: Limits | None = None) -
 
 
 def read_clip(path: str | Path, start: float, spec: ClipSpec, limits: Limits | None = None) -> Clip:
-    """Reads the one clip that starts at ``start``, by seeking where the container allows it.
+    """Reads the one clip that starts at ``start``.
+
+    Where the container is known to land where it should (mp4, Matroska, WAV, FLAC), by seeking, and the landing is
+    checked; elsewhere by decoding from the beginning.
 
     Frames are those that :func:`iter_clips` would choose. So are samples, with two exceptions: Matroska rounds time to
     1 ms, by which sound may be shifted, and AAC draws noise from a random generator whose state seeking loses.

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 from media_files import index_of, regular, tone, write_media
 
 import avzoo.media.header as header
-from avzoo.media import Clip, ClipSpec, Limits, MediaError, iter_clips, probe, read_clip
+from avzoo.media import Clip, ClipSpec, Limits, MediaError, iter_clips, probe, read_clip, write_clip
 
 SECOND = ClipSpec(num_frames=8)
 
@@ -70,6 +71,15 @@ def test_an_mp4_without_its_index_is_refused(long_files: dict[str, Path], tmp_pa
     content = long_files["mp4"].read_bytes()
     (tmp_path / "cut.mp4").write_bytes(content[: int(0.55 * len(content))])
     assert read_all(tmp_path / "cut.mp4") == ([], "bad_header")
+
+
+def test_a_header_alone_is_no_success(tmp_path: Path) -> None:
+    write_clip(tmp_path / "whole.mp4", torch.zeros(2, 3, 32, 32, dtype=torch.uint8), 8, torch.zeros(4000))
+    content = (tmp_path / "whole.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(content[: content.index(b"mdat") + 4])
+    for spec in (SECOND, ClipSpec(num_frames=8, video=False)):
+        assert read_all(tmp_path / "whole.mp4", spec)[1] is None
+        assert read_all(tmp_path / "cut.mp4", spec) == ([], "truncated")
 
 
 def test_a_clip_that_meets_the_damage_is_not_read_alone(long_files: dict[str, Path], tmp_path: Path) -> None:
