@@ -1,8 +1,9 @@
-"""Configuration of XKD pretraining: the model, its decoders and every choice of the objective."""
+"""Configuration of XKD pretraining: the model, its decoders and every choice of the objective.
 
-from __future__ import annotations
+Fields are checked when a configuration is made, which needs annotations that are not postponed.
+"""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
@@ -48,7 +49,7 @@ class XKDDecoderConfig(PreTrainedConfig):
     initializer_range: float = 0.02
 
     @classmethod
-    def preset(cls, size: str, **overrides: Any) -> XKDDecoderConfig:
+    def preset(cls, size: str, **overrides: Any) -> Self:
         """Configuration of a named size: `nano`, `tiny`, `small`, `base` or `large`.
 
         Raises:
@@ -111,32 +112,32 @@ class XKDPreTrainingConfig(PreTrainedConfig):
 
     model_config: Any = None
     decoder_config: Any = None
-    video_mask_ratio: float = 0.85
-    audio_mask_ratio: float = 0.8
+    video_mask_ratio: float | int = 0.85
+    audio_mask_ratio: float | int = 0.8
     normalize_patches: bool = True
-    reconstruction_weight: float = 5.0
-    distillation_weight: float = 1.0
-    alignment_weight: float = 1.0
+    reconstruction_weight: float | int = 5.0
+    distillation_weight: float | int = 1.0
+    alignment_weight: float | int = 1.0
     loss_scaling: Literal["released", "paper"] = "released"
     teacher_view: Literal["local", "global"] = "local"
     refinement: Literal["mean", "softmax", "none"] = "mean"
     refinement_energy: Literal["patch_mean", "features"] = "patch_mean"
     refinement_energy_root: bool = True
-    mmd_gammas: list[float] | tuple[float, ...] = MMD_GAMMAS
+    mmd_gammas: list[float | int] | tuple[float | int, ...] = MMD_GAMMAS
     mmd_root: bool = False
     mmd_float64: bool = False
     gather_mmd: bool = False
-    student_temperature_video: float = 0.1
-    student_temperature_audio: float = 0.1
+    student_temperature_video: float | int = 0.1
+    student_temperature_audio: float | int = 0.1
     student_temperature_source: Literal["audio", "own"] = "audio"
-    teacher_temperature_video: float = 0.1
-    teacher_temperature_audio: float = 0.07
-    warmup_teacher_temperature_video: float | None = None
-    warmup_teacher_temperature_audio: float | None = None
+    teacher_temperature_video: float | int = 0.1
+    teacher_temperature_audio: float | int = 0.07
+    warmup_teacher_temperature_video: float | int | None = None
+    warmup_teacher_temperature_audio: float | int | None = None
     teacher_temperature_warmup_epochs: int = 30
-    center_momentum: float = 0.9
-    ema_video: float = 0.997
-    ema_audio: float = 0.997
+    center_momentum: float | int = 0.9
+    ema_video: float | int = 0.997
+    ema_audio: float | int = 0.997
     double_ema: bool = True
     clip_decoders: bool = False
 
@@ -155,7 +156,7 @@ class XKDPreTrainingConfig(PreTrainedConfig):
         return self.distillation_weight > 0 or self.alignment_weight > 0
 
     @classmethod
-    def preset(cls, size: str, model: dict[str, Any] | None = None, **overrides: Any) -> XKDPreTrainingConfig:
+    def preset(cls, size: str, model: dict[str, Any] | None = None, **overrides: Any) -> Self:
         """Configuration of a named size, with projectors.
 
         Args:

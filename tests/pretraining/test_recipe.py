@@ -82,7 +82,7 @@ def test_mas_warms_its_teacher_temperatures_up():
         ("training.batch_size=null", "training.batch_size: .*integer, not None"),
         ("data.kind=tape", "data: .*'tape'"),
         ("model.video.hidden_size=30", "hidden_size 30 is not a multiple of num_attention_heads"),
-        ("model.joint.sharing=all", "unknown sharing 'all'"),
+        ("model.joint.sharing=all", "input should be 'specific', 'mas', 'mats' or 'mat', not 'all'"),
         ("views.global_video.image_size=96", "views have global_video.image_size 96, the model 64"),
         ("views.global_video.image_size=50", "image_size .50. is no multiple of patch_size"),
         ("training.fp16=true", None),
