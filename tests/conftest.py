@@ -76,3 +76,37 @@ def real_media() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"no real media at {DATA} (set AVZOO_DATA)")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def nano_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a small joint XKD checkpoint with random weights and projectors."""
+    from avzoo import XKDConfig, XKDModel, XKDProcessor, XKDVideoProcessor
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("checkpoints") / "xkd-nano-random"
+    config = XKDConfig.preset("nano")
+    config.video_config.num_hidden_layers = config.audio_config.num_hidden_layers = 1
+    XKDModel(config).save_pretrained(folder)
+    frames = XKDVideoProcessor(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64})
+    XKDProcessor(video_processor=frames).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_clip() -> Callable[..., Path]:
+    """Writes a small clip whose picture and sound depend on a seed: ``make_clip(path, seed, seconds=5.0, ...)``."""
+    from avzoo.media import write_clip
+
+    def make(path: Path, seed: int, seconds: float = 5.0, video: bool = True, audio: bool = True) -> Path:
+        generator = torch.Generator().manual_seed(seed)
+        colour = torch.randint(0, 256, (3, 8, 8), generator=generator, dtype=torch.uint8)
+        still = colour.repeat_interleave(8, 1).repeat_interleave(8, 2)
+        frames = torch.stack([still.roll(index, -1) for index in range(round(8 * seconds))])
+        time = torch.arange(round(16_000 * seconds)) / 16_000
+        samples = 0.5 * torch.sin(2 * torch.pi * (200 + 130 * seed) * time)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_clip(path, frames if video else None, 8, samples if audio else None)
+        return path
+
+    return make

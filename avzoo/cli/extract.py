@@ -12,8 +12,7 @@ import typer
 from avzoo.checkpoints import DEFAULT
 
 if TYPE_CHECKING:
-    from avzoo.extract import ExtractReport
-    from avzoo.extract.manifest import ManifestRow
+    from avzoo.extract import ExtractReport, Progress
 
 _SHOWN = 20  # problems that are listed; the manifest has all
 
@@ -47,7 +46,7 @@ def command(
     """
     from avzoo.extract import extract
 
-    with _Progress(hidden=as_json) as progress:
+    with _Bar(hidden=as_json) as bar:
         report = extract(
             paths,
             model,
@@ -61,7 +60,7 @@ def command(
             dtype=dtype,
             revision=revision,
             timeout=timeout,
-            on_file=progress.update,
+            on_progress=bar.update,
         )
     if as_json:
         typer.echo(json.dumps(asdict(report) | {"exit_code": report.exit_code}, default=str))
@@ -70,41 +69,38 @@ def command(
     raise typer.Exit(report.exit_code)
 
 
-class _Progress:
+class _Bar:
     """A bar over the files, with the rate of windows and the time that remains; on standard error."""
 
     def __init__(self, hidden: bool) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Display
 
-        self._bar = Progress(
-            TextColumn("{task.description}"),
+        self._display = Display(
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("files"),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("files, {task.fields[rate]:.1f} windows/s,"),
             TimeRemainingColumn(),
+            TextColumn("left"),
             console=Console(stderr=True),
             disable=hidden,
         )
-        self._task = self._bar.add_task("extract", total=None, rate="")
-        self._windows = 0
 
-    def __enter__(self) -> _Progress:
-        self._bar.start()
+    def __enter__(self) -> _Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        self._display.stop()
 
-    def update(self, row: ManifestRow, done: int, total: int) -> None:
-        """Counts one more finished file."""
-        task = self._bar.tasks[0]
-        if task.total is None:  # files that an earlier run finished say nothing of the rate
-            self._bar.reset(self._task, total=total, completed=done - 1, rate="")
-        self._windows += row.windows
-        rate = f"{self._windows / task.elapsed:.1f} windows/s" if task.elapsed else ""
-        self._bar.update(self._task, completed=done, rate=rate)
+    def update(self, progress: Progress) -> None:
+        """Shows how far the run is; the first call shows the bar."""
+        if not self._display.tasks:
+            # Files that an earlier run finished are there from the start, and say nothing of the rate.
+            self._display.add_task("", total=progress.total, completed=progress.files, rate=0.0)
+            self._display.start()
+        task = self._display.tasks[0]
+        self._display.update(task.id, completed=progress.files, rate=progress.windows / (task.elapsed or 1.0))
 
 
 def _summarize(report: ExtractReport) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from avzoo.extract.embeddings import Embeddings as Embeddings
     from avzoo.extract.encoder import Encoder as Encoder
     from avzoo.extract.encoder import load as load
+    from avzoo.extract.lanes import Progress as Progress
     from avzoo.extract.run import ExtractError as ExtractError
     from avzoo.extract.run import ExtractReport as ExtractReport
     from avzoo.extract.run import extract as extract
@@ -29,6 +30,7 @@ else:
         "ExtractError": "run",
         "ExtractReport": "run",
         "FeatureTable": "table",
+        "Progress": "lanes",
         "extract": "run",
         "load": "encoder",
         "resolve": "checkpoint",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -104,30 +104,42 @@ class Collector:
     def __init__(self, path: str, missing: str) -> None:
         self.path = path
         self.missing = missing
-        self._clips: list[tuple[float, float, bool, bool]] = []
-        self._blocks: list[tuple[int, Mapping[str, Vectors]]] = []
+        self._windows: list[tuple[float, float, bool, bool]] = []
+        self._batches: list[tuple[int, Callable[[], Mapping[str, Vectors]]]] = []
 
     def __len__(self) -> int:
-        return len(self._clips)
+        return len(self._windows)
 
-    def add(self, clips: Sequence[Clip], vectors: Mapping[str, Vectors]) -> None:
-        """Adds the next windows and what `Encoder.embed_clips` made of them."""
-        self._blocks.append((len(self), vectors))
+    def add(self, clips: Sequence[Clip], vectors: Callable[[], Mapping[str, Vectors]]) -> None:
+        """Adds the next windows.
+
+        Args:
+            clips: The windows; not kept.
+            vectors: Gives what `Encoder.embed_clips` made of them, called by `embeddings`.
+        """
+        self._batches.append((len(self), vectors))
         for clip in clips:
             video = clip.frames is not None and not clip.video_zeros
             audio = clip.samples is not None and not clip.audio_zeros
-            self._clips.append((clip.start, clip.end, video, audio))
+            self._windows.append((clip.start, clip.end, video, audio))
 
     def embeddings(self) -> Embeddings:
         """All windows together."""
-        columns = np.array(self._clips, dtype=np.float64).reshape(-1, 4)
+        columns = np.array(self._windows, dtype=np.float64).reshape(-1, 4)
         has_video, has_audio = columns[:, 2].astype(bool), columns[:, 3].astype(bool)
         filled = self.missing == "zeros"
         wanted = {"video": filled or has_video.any(), "audio": filled or has_audio.any()}
         wanted["joint"] = filled or (has_video & has_audio).any()
+        batches = [(first, vectors()) for first, vectors in self._batches]
 
         def stack(modality: str) -> Vectors | None:
-            return self._stack(modality) if wanted[modality.removesuffix("_projection")] else None
+            blocks = [(first, vectors[modality]) for first, vectors in batches if modality in vectors]
+            if not blocks or not wanted[modality.removesuffix("_projection")]:
+                return None
+            stacked = np.zeros((len(self), blocks[0][1].shape[1]), np.float32)
+            for first, vectors in blocks:
+                stacked[first : first + len(vectors)] = vectors
+            return stacked
 
         return Embeddings(
             path=self.path,
@@ -141,12 +153,3 @@ class Collector:
             has_audio=has_audio,
             missing=self.missing,
         )
-
-    def _stack(self, modality: str) -> Vectors | None:
-        blocks = [(first, vectors[modality]) for first, vectors in self._blocks if modality in vectors]
-        if not blocks:
-            return None
-        stacked = np.zeros((len(self), blocks[0][1].shape[1]), np.float32)
-        for first, vectors in blocks:
-            stacked[first : first + len(vectors)] = vectors
-        return stacked

@@ -6,11 +6,10 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from functools import partial
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -53,8 +52,6 @@ class Encoder:
         self.video_processor = video_processor
         self.feature_extractor = feature_extractor
         self.processor_hash = _processor_hash(checkpoint.folder)
-        # Threads that share a GPU take turns; on the CPU they run side by side.
-        self._turn: Any = nullcontext() if self.device.type == "cpu" else Lock()
 
     @property
     def device(self) -> torch.device:
@@ -121,13 +118,12 @@ class Encoder:
         """
         inputs = {"video": [clip.frames for clip in clips], "audio": [clip.samples for clip in clips]}
         embedded: dict[str, Vectors] = {}
-        with self._turn:
-            for modality in self.modalities:
-                given = [index for index, tensor in enumerate(inputs[modality]) if tensor is not None]
-                if given:
-                    for name, vectors in self._embed(modality, [inputs[modality][index] for index in given]).items():
-                        embedded[name] = np.zeros((len(clips), vectors.shape[1]), np.float32)
-                        embedded[name][given] = vectors
+        for modality in self.modalities:
+            given = [index for index, tensor in enumerate(inputs[modality]) if tensor is not None]
+            if given:
+                for name, vectors in self._embed(modality, [inputs[modality][index] for index in given]).items():
+                    embedded[name] = np.zeros((len(clips), vectors.shape[1]), np.float32)
+                    embedded[name][given] = vectors
         if "video" in embedded and "audio" in embedded:
             joint = np.concatenate([l2_normalize(embedded["video"]), l2_normalize(embedded["audio"])], axis=1)
             both = [clip.frames is not None and clip.samples is not None for clip in clips]
@@ -194,7 +190,7 @@ class Encoder:
         spec = self.clip_spec(stride, decoder, missing)
         collector = Collector(os.fspath(path), spec.missing)
         for clips in batches(iter_clips(os.fspath(path), spec), batch_size):
-            collector.add(clips, self.embed_clips(clips))
+            collector.add(clips, partial(dict, self.embed_clips(clips)))
         embeddings = collector.embeddings()
         if not any(True for _ in embeddings.rows()):
             raise nothing_to_embed(os.fspath(path), self.modalities)
@@ -234,25 +230,37 @@ def load(
     """
     target, precision = _device(device), _dtype(dtype)
     checkpoint = resolve(model, revision)
-    family = _model_type(checkpoint)
+    model_type = _model_type(checkpoint)
     from safetensors import SafetensorError
-    from transformers import AutoFeatureExtractor, AutoModel, AutoVideoProcessor
+    from transformers import AutoFeatureExtractor, AutoVideoProcessor
 
-    options = {"local_files_only": True, "trust_remote_code": False}
+    folder, local = checkpoint.folder, {"local_files_only": True, "trust_remote_code": False}
     try:
-        network, report = AutoModel.from_pretrained(
-            checkpoint.folder, dtype=precision, use_safetensors=True, output_loading_info=True, **options
-        )
+        network, report = _pretrained(folder, dtype=precision, use_safetensors=True, output_loading_info=True, **local)
         takes = network.input_modalities
-        video_processor = AutoVideoProcessor.from_pretrained(checkpoint.folder, **options) if "video" in takes else None
-        extractor = AutoFeatureExtractor.from_pretrained(checkpoint.folder, **options) if "audio" in takes else None
+        video_processor = AutoVideoProcessor.from_pretrained(folder, **local) if "video" in takes else None
+        feature_extractor = AutoFeatureExtractor.from_pretrained(folder, **local) if "audio" in takes else None
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise CheckpointError(f"the {family} checkpoint {checkpoint.name} cannot be loaded: {reason}") from error
+        raise CheckpointError(f"the {model_type} checkpoint {checkpoint.name} cannot be loaded: {reason}") from error
     wrong = {kind: sorted(keys) for kind, keys in report.items() if keys}
     if wrong:
         raise CheckpointError(f"the weights of {checkpoint.name} do not fit its configuration: {wrong}")
-    return Encoder(checkpoint, network.to(target), video_processor, extractor)
+    return Encoder(checkpoint, network.to(target), video_processor, feature_extractor)
+
+
+def _pretrained(folder: Path, **options: Any) -> Any:
+    """`AutoModel.from_pretrained` without its progress bar, which is over in an instant."""
+    from transformers import AutoModel
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        return AutoModel.from_pretrained(folder, **options)
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _device(device: str | torch.device | None) -> torch.device:

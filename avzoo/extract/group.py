@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from avzoo.extract.discover import InputFile
-from avzoo.extract.embeddings import Collector, Embeddings
-from avzoo.extract.encoder import Encoder, nothing_to_embed
+from avzoo.extract.embeddings import Collector, Embeddings, Vectors
+from avzoo.extract.encoder import nothing_to_embed
+from avzoo.extract.forward import ForwardPool
 from avzoo.extract.manifest import ManifestRow, Status
 from avzoo.extract.workers import DecodeWorker, Durations
 from avzoo.media import Clip, ClipSpec, MediaError
@@ -40,6 +42,17 @@ class _File:
     sha256: str | None = None
     error: MediaError | None = None
     waiting: int = 0  # windows that wait for a batch
+    batches: list[Future[dict[str, Vectors]]] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all its windows are embedded."""
+        return not self.waiting and all(batch.done() for batch in self.batches)
+
+    def add(self, clips: list[Clip], batch: Future[dict[str, Vectors]], rows: slice) -> None:
+        """Adds windows, which are those rows of a batch."""
+        self.collector.add(clips, lambda: {name: vectors[rows] for name, vectors in batch.result().items()})
+        self.batches.append(batch)
 
 
 @dataclass(frozen=True)
@@ -47,12 +60,12 @@ class GroupEncoder:
     """What embeds groups of files.
 
     Attributes:
-        encoder: The model and its processors.
+        forward: Where batches are embedded.
         spec: The windows to cut.
-        batch_size: Windows per forward pass.
+        batch_size: Windows per batch.
     """
 
-    encoder: Encoder
+    forward: ForwardPool
     spec: ClipSpec
     batch_size: int
 
@@ -78,14 +91,14 @@ class GroupEncoder:
             remainders.extend((file, clip) for clip in rest)
             while len(remainders) >= self.batch_size:
                 self._embed_across([remainders.popleft() for _ in range(self.batch_size)])
-            while under_way and not under_way[0].waiting:
+            while under_way and under_way[0].finished:
                 yield self._result(under_way.popleft())
         if remainders:
             self._embed_across(list(remainders))
         yield from map(self._result, under_way)
 
     def _decode(self, file: _File, worker: DecodeWorker) -> list[Clip]:
-        """Embeds the whole batches of a file and returns the windows that remain."""
+        """Hands on the whole batches of a file and returns the windows that remain."""
         clips: list[Clip] = []
         try:
             if file.source.problem is not None:
@@ -97,7 +110,7 @@ class GroupEncoder:
                     continue
                 clips.append(item)
                 if len(clips) == self.batch_size:
-                    file.collector.add(clips, self.encoder.embed_clips(clips))
+                    file.add(clips, self.forward.submit(clips), slice(None))
                     clips = []
         except MediaError as error:
             file.error = error
@@ -107,17 +120,17 @@ class GroupEncoder:
                 return []
         return clips
 
-    def _embed_across(self, clips: list[tuple[_File, Clip]]) -> None:
-        """Embeds a batch that is joined from several files."""
-        vectors = self.encoder.embed_clips([clip for _, clip in clips])
-        for index, (file, clip) in enumerate(clips):
-            file.collector.add([clip], {name: values[index : index + 1] for name, values in vectors.items()})
+    def _embed_across(self, joined: list[tuple[_File, Clip]]) -> None:
+        """Hands on a batch that is joined from several files."""
+        batch = self.forward.submit([clip for _, clip in joined])
+        for index, (file, clip) in enumerate(joined):
+            file.add([clip], batch, slice(index, index + 1))
             file.waiting -= 1
 
     def _result(self, file: _File) -> tuple[ManifestRow, Embeddings | None]:
         embeddings = file.collector.embeddings()
         if not any(len(rows.times) for rows in embeddings.rows()):
-            file.error = file.error or nothing_to_embed(file.source.path, self.encoder.modalities)
+            file.error = file.error or nothing_to_embed(file.source.path, self.forward.encoder.modalities)
         windows = 0 if file.error and file.error.reason not in _KEEP_WINDOWS else len(embeddings)
         status, reason, message = self._verdict(file.error, file.source.expected, embeddings)
         row = ManifestRow(
@@ -143,7 +156,7 @@ class GroupEncoder:
             kept = f"; {len(embeddings)} windows from before it were kept" if len(embeddings) else ""
             return "skipped" if skipped else "failed", error.reason, f"{error.detail}{kept}"
         has = {"video": embeddings.has_video.any(), "audio": embeddings.has_audio.any()}
-        lacking = next((modality for modality in self.encoder.modalities if not has[modality]), None)
+        lacking = next((modality for modality in self.forward.encoder.modalities if not has[modality]), None)
         if lacking is None:
             return "ok", None, None
         done = "zeros stand for it" if self.spec.missing == "zeros" else "the rest was embedded"

@@ -1,10 +1,9 @@
 """Extraction: files in, feature table out; interrupted at any moment, it goes on to the same bytes.
 
-The sorted files are cut into groups by position. A group is embedded by one sequential program (`group`) into one part
-of the table, which appears by a rename, complete. Groups run side by side in lanes, each with a decode process of its
-own; a lane that embeds lets its worker decode ahead, and lanes outweigh each other, so all cores stay busy whichever
-of the two costs more. Nothing crosses from one group to another, so neither the number of lanes nor an interruption
-can move a number.
+The sorted files are cut into groups by position. A group is embedded by a program of its own (`group`) into one part of
+the table, which appears by a rename, complete. Groups run side by side (`lanes`), each with its decode process, and
+their batches meet in one pool of forward passes (`forward`): all cores stay busy whichever of the two costs more. But
+nothing crosses from one group to another, so neither the number of workers nor an interruption can move a number.
 """
 
 from __future__ import annotations
@@ -19,21 +18,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import Any, Literal
-
-import torch
 
 from avzoo.checkpoints import DEFAULT
 from avzoo.errors import AvzooError
 from avzoo.extract.discover import InputError, InputFile, discover
 from avzoo.extract.encoder import Encoder, PathLike, load
 from avzoo.extract.files import TEMPORARY, replacing
-from avzoo.extract.group import GroupEncoder
+from avzoo.extract.lanes import Group, Lanes, Progress, cores
 from avzoo.extract.manifest import MANIFEST, ManifestRow, write_manifest
-from avzoo.extract.table import PARTS, SETTINGS, read_part, read_settings, write_part
-from avzoo.extract.workers import DecodeWorker, WorkerStopped
+from avzoo.extract.table import PARTS, SETTINGS, read_part, read_settings
+from avzoo.extract.workers import prepare
 
 _FORMAT = 1
 
@@ -80,15 +75,6 @@ class ExtractReport:
         return 3 if not self.ok else int(self.failed > 0)
 
 
-@dataclass(frozen=True)
-class _Group:
-    """A group of files, the part of the table it goes to, and the fingerprint of all that decides its content."""
-
-    path: Path
-    files: tuple[InputFile, ...]
-    fingerprint: str
-
-
 def extract(
     paths: PathLike | Iterable[PathLike],
     model: PathLike | Encoder = DEFAULT,
@@ -103,7 +89,7 @@ def extract(
     dtype: str | None = None,
     revision: str | None = None,
     timeout: float = 60.0,
-    on_file: Callable[[ManifestRow, int, int], None] | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> ExtractReport:
     """Embeds every media file under some paths into a feature table.
 
@@ -127,7 +113,7 @@ def extract(
         dtype: ``float32`` (the default), ``bfloat16`` or ``float16``.
         revision: Branch, tag or commit of a Hub repository.
         timeout: Seconds that decoding one window may take before the file is given up.
-        on_file: Called with each finished file's row, the number of files finished, and their total.
+        on_progress: Called before the first file, and after each forward pass and each file.
 
     Raises:
         InputError: A path does not exist, or there are no files.
@@ -143,18 +129,33 @@ def extract(
     files = discover(given, exclude=folder)
     if not files:
         raise InputError(f"found no files under {', '.join(str(path) for path in given)}")
+    prepare()
     encoder = model if isinstance(model, Encoder) else load(model, device, dtype, revision)
-    embedder = GroupEncoder(encoder, encoder.clip_spec(stride, decoder, missing), batch_size)
-    settings = _settings(embedder)
+    spec = encoder.clip_spec(stride, decoder, missing)
+    provenance = {
+        "model": encoder.checkpoint.name,
+        "revision": encoder.checkpoint.revision,
+        "processor_hash": encoder.processor_hash,
+        "decoder": spec.decoder,
+    }
+    settings = provenance | {
+        "window": spec.window,
+        "stride": spec.stride or spec.window,
+        "missing": spec.missing,
+        "batch_size": batch_size,
+        "dtype": str(encoder.dtype).removeprefix("torch."),
+        "device": encoder.device.type,
+    }
     with _claim(folder):
         _note(folder, settings, sorted(os.path.abspath(path) for path in given))
         groups = _groups(files, folder, settings)
         pending = [group for group in groups if read_part(group.path, group.fingerprint) is None]
+        kept = len(files) - sum(len(group.files) for group in pending)
         start = time.monotonic()
         if pending:
             (folder / MANIFEST).unlink(missing_ok=True)
-            with _threads_per_lane(len(groups)):
-                _run(pending, embedder, settings, workers or _cores(), timeout, on_file, len(files))
+            lanes = Lanes(encoder, spec, batch_size, timeout)
+            lanes.run(pending, provenance, workers or cores(), on_progress, Progress(kept, len(files), 0))
         rows = _finish(folder, groups)
     counts = Counter(row.status for row in rows)
     return ExtractReport(
@@ -165,27 +166,10 @@ def extract(
         skipped=counts["skipped"],
         failed=counts["failed"],
         windows=sum(row.windows for row in rows),
-        kept=len(files) - sum(len(group.files) for group in pending),
+        kept=kept,
         seconds=time.monotonic() - start,
         problems=tuple(row for row in rows if row.status != "ok"),
     )
-
-
-def _settings(embedder: GroupEncoder) -> dict[str, Any]:
-    """All that decides the content of a table besides the files."""
-    encoder, spec = embedder.encoder, embedder.spec
-    return {
-        "model": encoder.checkpoint.name,
-        "revision": encoder.checkpoint.revision,
-        "processor_hash": encoder.processor_hash,
-        "decoder": spec.decoder,
-        "window": spec.window,
-        "stride": spec.stride or spec.window,
-        "missing": spec.missing,
-        "batch_size": embedder.batch_size,
-        "dtype": str(encoder.dtype).removeprefix("torch."),
-        "device": encoder.device.type,
-    }
 
 
 @contextmanager
@@ -209,6 +193,8 @@ def _note(folder: Path, settings: dict[str, Any], inputs: list[str]) -> None:
     """Notes what the table is of; refuses a folder that holds the table of something else."""
     wanted = {"format": _FORMAT, "inputs": inputs, "settings": settings}
     if not (folder / SETTINGS).exists():
+        if any((folder / PARTS).iterdir()):
+            raise ExtractError(f"{folder / PARTS} holds files that are no feature table: give another --out")
         with replacing(folder / SETTINGS) as file:
             file.write(json.dumps(wanted, indent=2).encode() + b"\n")
         return
@@ -229,96 +215,21 @@ def _listed(paths: list[str]) -> str:
     return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
 
 
-def _groups(files: list[InputFile], folder: Path, settings: dict[str, Any]) -> list[_Group]:
+def _groups(files: list[InputFile], folder: Path, settings: dict[str, Any]) -> list[Group]:
     size = min(_MAX_GROUP, -(-len(files) // _MIN_GROUPS))
     groups = []
     for index, first in enumerate(range(0, len(files), size)):
         members = tuple(files[first : first + size])
         basis = json.dumps([settings, [asdict(file) for file in members]])
         fingerprint = hashlib.sha256(basis.encode()).hexdigest()
-        groups.append(_Group(folder / PARTS / f"part-{index:05}.parquet", members, fingerprint))
+        groups.append(Group(folder / PARTS / f"part-{index:05}.parquet", members, fingerprint))
     return groups
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def _threads_per_lane(groups: int) -> Iterator[None]:
-    """Divides the cores among the lanes that the groups can keep busy.
-
-    One thread per lane computes more than lanes that take turns with all of them. The number follows from the files
-    and the machine alone, because it can move the last bit of a sum.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(max(1, _cores() // groups))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _run(
-    groups: list[_Group],
-    embedder: GroupEncoder,
-    settings: dict[str, Any],
-    lanes: int,
-    timeout: float,
-    on_file: Callable[[ManifestRow, int, int], None] | None,
-    total: int,
-) -> None:
-    """Embeds groups in parallel lanes."""
-    todo: SimpleQueue[_Group] = SimpleQueue()
-    events: SimpleQueue[ManifestRow | BaseException | None] = SimpleQueue()
-    for group in groups:
-        todo.put(group)
-    provenance = {name: settings[name] for name in ("model", "revision", "processor_hash", "decoder")}
-
-    def announced(group: _Group, worker: DecodeWorker) -> Iterator[Any]:
-        for result in embedder.embed(group.files, worker):
-            events.put(result[0])
-            yield result
-
-    def lane(worker: DecodeWorker) -> None:
-        try:
-            with worker:
-                while True:
-                    group = todo.get_nowait()
-                    write_part(group.path, announced(group, worker), provenance, group.fingerprint)
-        except (Empty, WorkerStopped):
-            events.put(None)
-        except BaseException as error:  # raised again in the thread of the caller
-            events.put(error)
-
-    workers = [DecodeWorker(embedder.batch_size, timeout) for _ in range(min(lanes, len(groups)))]
-    threads = [Thread(target=lane, args=(worker,)) for worker in workers]
-    for thread in threads:
-        thread.start()
-    running, done = len(threads), total - sum(len(group.files) for group in groups)
-    try:
-        while running:
-            event = events.get()
-            if isinstance(event, BaseException):
-                raise event
-            if event is None:
-                running -= 1
-                continue
-            done += 1
-            if on_file is not None:
-                on_file(event, done, total)
-    finally:
-        for worker in workers:
-            worker.stop()
-        for thread in threads:
-            thread.join()
-
-
-def _finish(folder: Path, groups: list[_Group]) -> list[ManifestRow]:
+def _finish(folder: Path, groups: list[Group]) -> list[ManifestRow]:
     """Removes what does not belong to the table, and writes the manifest, which makes it complete."""
     expected = {group.path for group in groups}
-    strays = {*(folder / PARTS).iterdir()} - expected | {*folder.glob(f".*{TEMPORARY}")}
-    for stray in strays:
+    for stray in {*(folder / PARTS).iterdir(), *folder.glob(f".*{TEMPORARY}")} - expected:
         stray.unlink()
     rows: list[ManifestRow] = []
     for group in groups:

@@ -62,6 +62,16 @@ def decode(path: str, spec: ClipSpec, limits: Limits) -> Iterator[Durations | Cl
     yield from iter_clips(path, spec, limits)
 
 
+def prepare() -> None:
+    """Lets the server that workers are forked from import its libraries, while the caller does something else."""
+    if _METHOD == "forkserver":
+        from multiprocessing import forkserver
+
+        with _starting, _without_main():
+            forkserver.set_forkserver_preload([__name__])
+            forkserver.ensure_running()
+
+
 class WorkerStopped(Exception):
     """The worker was stopped while its file was being decoded: there is no result to speak of."""
 
@@ -138,11 +148,10 @@ class DecodeWorker:
             raise WorkerStopped
         if self._process is not None:
             return
+        prepare()
         context: Any = multiprocessing.get_context(_METHOD)
         self._late = False
         with _starting, _without_main():
-            if _METHOD == "forkserver":
-                context.set_forkserver_preload([__name__])
             self._connection, theirs = context.Pipe()
             process = context.Process(
                 target=_serve, args=(theirs, self._decode, self.limits, self.prefetch), daemon=True

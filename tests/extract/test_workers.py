@@ -1,0 +1,121 @@
+"""Decode workers: the same clips as without them, and nothing but one file lost whatever happens to them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Timer
+
+import pytest
+import torch
+import worker_decoders
+
+from avzoo.extract import workers
+from avzoo.extract.workers import DecodeWorker, Durations, WorkerStopped
+from avzoo.media import Clip, ClipSpec, MediaError, iter_clips
+
+SPEC = ClipSpec(short_side=32)
+
+
+def test_clips_are_those_of_the_same_process(tmp_path: Path, make_clip: Callable[..., Path]) -> None:
+    path = make_clip(tmp_path / "clip.mp4", seed=1, seconds=9.0)
+    silent = make_clip(tmp_path / "silent.mp4", seed=2, audio=False)
+    with DecodeWorker(prefetch=2, timeout=60) as worker:
+        for file in (path, silent):
+            durations, *clips = worker.decode(str(file), SPEC)
+            assert isinstance(durations, Durations)
+            assert durations.video_duration == pytest.approx(9.0 if file == path else 5.0, abs=0.1)
+            for clip, wanted in zip(clips, iter_clips(file, SPEC), strict=True):
+                assert isinstance(clip, Clip)
+                assert (clip.start, clip.end) == (wanted.start, wanted.end)
+                assert clip.frames is not None and wanted.frames is not None
+                assert torch.equal(clip.frames, wanted.frames)
+                assert (clip.samples is None) == (wanted.samples is None) == (file == silent)
+                assert clip.samples is None or torch.equal(clip.samples, wanted.samples)
+
+
+@pytest.mark.parametrize(
+    ("deed", "reason", "detail"),
+    [
+        ("abort", "decoder_died", "signal SIGABRT"),
+        ("kill", "decoder_died", "signal SIGKILL"),
+        ("exit", "decoder_died", "exit status 7"),
+        ("raise", "decoder_died", "TypeError: a defect"),
+        ("hang", "timeout", "a clip took more than 0.2 s"),
+        ("break off", "decoder_died", "the decoder ended its process"),
+    ],
+)
+def test_a_file_that_ends_its_worker_costs_itself_alone(
+    deed: str, reason: str, detail: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "_GRACE_SECONDS", 0.5)
+    with DecodeWorker(prefetch=1, timeout=0.2 if deed == "hang" else 60, decode=worker_decoders.misbehave) as worker:
+        received = []
+        with pytest.raises(MediaError) as caught:
+            received.extend(worker.decode(f"/media/{deed}", SPEC))
+        assert (caught.value.reason, caught.value.path) == (reason, f"/media/{deed}")
+        assert detail in caught.value.detail
+        durations, *clips = worker.decode("/media/well", SPEC)
+        assert durations == Durations(3.0, 3.0, None)
+        assert [clip.start for clip in clips if isinstance(clip, Clip)] == [0.0, 1.0, 2.0]
+
+
+def test_the_worker_waits_for_its_reader(tmp_path: Path) -> None:
+    note = tmp_path / "count"
+    with DecodeWorker(prefetch=2, timeout=60, decode=worker_decoders.count_up) as worker:
+        decoded = worker.decode(str(note), SPEC)
+        for _ in range(4):
+            next(decoded)
+        time.sleep(0.3)
+        assert int(note.read_text()) <= 4 + 1 + 2 + 1  # read, being sent, in the queue, waiting for the queue
+        decoded.close()
+
+
+def test_stopping_from_another_thread_is_no_result(tmp_path: Path) -> None:
+    with DecodeWorker(prefetch=1, timeout=60, decode=worker_decoders.misbehave) as worker:
+        decoded = worker.decode("/media/hang", SPEC)
+        next(decoded)
+        Timer(0.1, worker.stop).start()
+        with pytest.raises(WorkerStopped):
+            list(decoded)
+        with pytest.raises(WorkerStopped):
+            next(worker.decode("/media/well", SPEC))
+
+
+def test_a_script_without_a_main_guard_runs_once_and_its_workers_end_with_it(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+print("running", flush=True)
+import worker_decoders
+from avzoo.extract.workers import DecodeWorker
+from avzoo.media import ClipSpec
+decoded = DecodeWorker(1, 60, worker_decoders.hang_with_note).decode({str(note)!r}, ClipSpec())
+next(decoded)
+print("decoding", flush=True)
+next(decoded)
+""")
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == ["running\n", "decoding\n"]
+        process.send_signal(signal.SIGKILL)
+    worker = int(note.read_text())
+    deadline = time.monotonic() + 20
+    while _alive(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _alive(worker)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"

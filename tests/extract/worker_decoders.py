@@ -1,0 +1,54 @@
+"""Decode functions that misbehave, for workers to run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import torch
+
+from avzoo.extract.workers import Durations
+from avzoo.media import Clip, ClipSpec, Limits
+
+
+def clips(count: int) -> Iterator[Clip]:
+    for index in range(count):
+        yield Clip(float(index), index + 1.0, torch.full((2, 3, 4, 6), index, dtype=torch.uint8), torch.ones(5) / 2)
+
+
+def misbehave(path: str, spec: ClipSpec, limits: Limits) -> Iterator[Durations | Clip]:
+    """Does to a file what its name says, after two clips."""
+    yield Durations(3.0, 3.0, None)
+    yield from clips(2)
+    deed = os.path.basename(path)
+    if deed == "abort":
+        os.abort()
+    if deed == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if deed == "hang":
+        time.sleep(600)
+    if deed == "exit":
+        os._exit(7)
+    if deed == "raise":
+        raise TypeError("a defect")
+    if deed == "break off":
+        os.closerange(3, 100)
+    yield Clip(2.0, 3.0, None, None, video_zeros=True)
+
+
+def count_up(path: str, spec: ClipSpec, limits: Limits) -> Iterator[Durations | Clip]:
+    """Notes in the file how many clips of 1 MB were made."""
+    for index in range(100):
+        yield Clip(float(index), index + 1.0, torch.zeros(1, 3, 600, 600, dtype=torch.uint8), None)
+        with open(path, "w") as file:
+            file.write(str(index + 1))
+
+
+def hang_with_note(path: str, spec: ClipSpec, limits: Limits) -> Iterator[Durations | Clip]:
+    """Notes the process in the file and hangs."""
+    with open(path, "w") as file:
+        file.write(str(os.getpid()))
+    yield Durations(None, None, None)
+    time.sleep(600)
