@@ -9,12 +9,10 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-
-from avzoo.media.write import write_clip
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCUMENTS = "README.md", "CONTRIBUTING.md"
@@ -28,16 +26,11 @@ def blocks(document: str, *languages: str) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, make_clip: Callable[..., Path]) -> Path:
     """A folder in which ``my_clips`` holds three short clips, the last without sound."""
     root = tmp_path_factory.mktemp("readme")
-    clips = root / "my_clips"
-    clips.mkdir()
-    generator = torch.Generator().manual_seed(0)
-    for name, sound in [("a dog.mp4", True), ("clip.mp4", True), ("silent.mp4", False)]:
-        frames = torch.randint(0, 256, (40, 3, 64, 64), dtype=torch.uint8, generator=generator)
-        samples = 0.1 * torch.randn(80_000, generator=generator) if sound else None
-        write_clip(clips / name, frames, 8, samples)
+    for seed, (name, sound) in enumerate({"a dog.mp4": True, "clip.mp4": True, "silent.mp4": False}.items()):
+        make_clip(root / "my_clips" / name, seed, audio=sound)
     return root
 
 

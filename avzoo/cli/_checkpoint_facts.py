@@ -48,6 +48,7 @@ def config_facts(folder: Path) -> dict[str, Any]:
     Raises:
         AvzooError: the configuration is of an unknown type or not valid.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig, PreTrainedConfig
 
     general = {*PreTrainedConfig().to_dict(), "tie_word_embeddings"}
@@ -63,7 +64,7 @@ def config_facts(folder: Path) -> dict[str, Any]:
 
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (ValueError, TypeError) as error:
-        reason = str(error).strip().partition("\n")[0]
+    except (ValueError, TypeError, StrictDataclassError) as error:
+        reason = " ".join(str(error).partition("\n\n")[0].split())
         raise AvzooError(f"{folder / 'config.json'} cannot be used: {reason}") from error
     return own(config.to_dict())

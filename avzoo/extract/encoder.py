@@ -231,6 +231,7 @@ def load(
     target, precision = _device(device), _dtype(dtype)
     checkpoint = resolve(model, revision)
     model_type = _model_type(checkpoint)
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers import AutoFeatureExtractor, AutoVideoProcessor
 
@@ -240,8 +241,8 @@ def load(
         takes = network.input_modalities
         video_processor = AutoVideoProcessor.from_pretrained(folder, **local) if "video" in takes else None
         feature_extractor = AutoFeatureExtractor.from_pretrained(folder, **local) if "audio" in takes else None
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
+        reason = " ".join(str(error).partition("\n\n")[0].split())
         raise CheckpointError(f"the {model_type} checkpoint {checkpoint.name} cannot be loaded: {reason}") from error
     wrong = {kind: sorted(keys) for kind, keys in report.items() if keys}
     if wrong:

@@ -7,20 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from transformers import AutoModel
 
-from avzoo import XKDConfig, XKDModel
 from avzoo.cli import VERBS, main
 from avzoo.cli import list as list_verb
 from avzoo.errors import AvzooError
-
-NANO = XKDConfig.preset("nano")
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("checkpoints") / "xkd-nano-random"
-    XKDModel(NANO).save_pretrained(folder)
-    return folder
 
 
 def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,13 +58,15 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
         main(["list"])
 
 
-def test_info(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["info", str(checkpoint), "--json"]) == 0
+def test_info(nano_checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(nano_checkpoint), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["model_type"] == "xkd"
-    assert facts["parameters"] == sum(tensor.numel() for tensor in XKDModel(NANO).state_dict().values())
+    assert facts["parameters"] == sum(
+        tensor.numel() for tensor in AutoModel.from_pretrained(nano_checkpoint).state_dict().values()
+    )
     assert facts["config"]["video_config.num_frames"] == 32, "fields at their default are told too"
-    assert main(["info", str(checkpoint)]) == 0
+    assert main(["info", str(nano_checkpoint)]) == 0
     assert facts["revision"] in capsys.readouterr().out.replace("\n", "").replace(" ", "")
 
 
@@ -88,9 +81,9 @@ def test_info(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_info_of_a_damaged_checkpoint(
-    file: str, content: bytes, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    file: str, content: bytes, nano_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copytree(checkpoint, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(nano_checkpoint, tmp_path, dirs_exist_ok=True)
     (tmp_path / file).write_bytes(content)
     assert main(["info", str(tmp_path)]) == 2
     error = capsys.readouterr().err
@@ -103,8 +96,8 @@ def test_info_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no-such-model" in capsys.readouterr().err
 
 
-def test_list(checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("avzoo.checkpoints.packaged", lambda: {checkpoint.name: checkpoint})
+def test_list(nano_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("avzoo.checkpoints.packaged", lambda: {nano_checkpoint.name: nano_checkpoint})
     assert main(["list", "--json"]) == 0
     [row] = json.loads(capsys.readouterr().out)
     assert (row["name"], row["model_type"], row["default"]) == ("xkd-nano-random", "xkd", False)
