@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -46,7 +48,7 @@ def command(
     """
     from avzoo.extract import extract
 
-    with _Bar(hidden=as_json) as bar:
+    with _Bar(hidden=as_json) as bar, _parting_word():
         report = extract(
             paths,
             model,
@@ -67,6 +69,16 @@ def command(
     else:
         _summarize(report)
     raise typer.Exit(report.exit_code)
+
+
+@contextmanager
+def _parting_word() -> Iterator[None]:
+    """Says to who interrupts that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("avzoo: interrupted; the same command goes on from here", err=True)
+        raise
 
 
 class _Bar:

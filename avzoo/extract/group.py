@@ -153,7 +153,7 @@ class GroupEncoder:
         if error is not None:
             tolerated = _NO_STREAM if self.spec.missing == "skip" else ()
             skipped = error.reason in tolerated or (error.reason in _NO_MEDIA and not expected)
-            kept = f"; {len(embeddings)} windows from before it were kept" if len(embeddings) else ""
+            kept = f" (windows kept from before: {len(embeddings)})" if len(embeddings) else ""
             return "skipped" if skipped else "failed", error.reason, f"{error.detail}{kept}"
         has = {"video": embeddings.has_video.any(), "audio": embeddings.has_audio.any()}
         lacking = next((modality for modality in self.forward.encoder.modalities if not has[modality]), None)

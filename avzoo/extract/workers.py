@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from multiprocessing import BufferTooShort
 from queue import Queue
 from threading import Lock, Thread, Timer
 from types import ModuleType
@@ -24,6 +25,7 @@ from typing import Any
 import torch
 
 from avzoo.media import Clip, ClipSpec, Limits, MediaError, iter_clips, probe
+from avzoo.media.errors import Reason
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,17 @@ Decode = Callable[[str, ClipSpec, Limits], Iterator[Durations | Clip]]
 
 _START_SECONDS = 120.0  # for a worker to come up, imports included
 _GRACE_SECONDS = 5.0  # beyond the decoder's own time limit, before its process is killed
+_MAX_HEADER = 2**20  # bytes
 
-# The server that workers are forked from imports the decoders once; where there is no such server (Windows), each
-# worker imports them by itself.
-_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 _starting = Lock()
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What a worker says of a file that it cannot read, or cannot read further."""
+
+    reason: Reason
+    detail: str
 
 
 def decode(path: str, spec: ClipSpec, limits: Limits) -> Iterator[Durations | Clip]:
@@ -64,12 +72,11 @@ def decode(path: str, spec: ClipSpec, limits: Limits) -> Iterator[Durations | Cl
 
 def prepare() -> None:
     """Lets the server that workers are forked from import its libraries, while the caller does something else."""
-    if _METHOD == "forkserver":
-        from multiprocessing import forkserver
+    from multiprocessing import forkserver  # not on every system
 
-        with _starting, _without_main():
-            forkserver.set_forkserver_preload([__name__])
-            forkserver.ensure_running()
+    with _starting, _without_main():
+        forkserver.set_forkserver_preload([__name__])
+        forkserver.ensure_running()
 
 
 class WorkerStopped(Exception):
@@ -122,20 +129,13 @@ class DecodeWorker:
         try:
             self._start()
             self._connection.send_bytes(json.dumps({"path": path, "spec": asdict(spec)}).encode())
-            while True:
-                header = self._receive(self.limits.clip_timeout + _GRACE_SECONDS)
-                match header["kind"]:
-                    case "durations":
-                        yield Durations(**header["durations"])
-                    case "clip":
-                        yield header["clip"]
-                    case "error":
-                        finished = True
-                        raise MediaError(header["reason"], path, header["detail"])
-                    case _:
-                        finished = True
-                        return
-        except (EOFError, OSError, KeyError, multiprocessing.BufferTooShort, json.JSONDecodeError):
+            while (item := self._receive(self.limits.clip_timeout + _GRACE_SECONDS)) is not None:
+                if isinstance(item, _Failure):
+                    finished = True
+                    raise MediaError(item.reason, path, item.detail)
+                yield item
+            finished = True
+        except (EOFError, OSError):
             if self._stopped:
                 raise WorkerStopped from None
             raise self._obituary(path) from None
@@ -146,40 +146,54 @@ class DecodeWorker:
     def _start(self) -> None:
         if self._stopped:
             raise WorkerStopped
+        if self._process is not None and not self._process.is_alive():
+            self._drop()  # it died between two files
         if self._process is not None:
             return
         prepare()
-        context: Any = multiprocessing.get_context(_METHOD)
+        context: Any = multiprocessing.get_context("forkserver")
         self._late = False
         with _starting, _without_main():
             self._connection, theirs = context.Pipe()
-            process = context.Process(
-                target=_serve, args=(theirs, self._decode, self.limits, self.prefetch), daemon=True
-            )
+            arguments = (theirs, self._decode, self.limits, self.prefetch)
+            process = context.Process(target=_serve, args=arguments, daemon=True)
             process.start()
             theirs.close()
         self._process = process
-        if self._stopped:  # since it was looked at above
+        if self._stopped:  # perhaps before there was a process to kill
             raise WorkerStopped
-        self._receive(_START_SECONDS)
+        try:
+            self._receive(_START_SECONDS)
+        except (EOFError, OSError) as error:
+            if self._stopped:
+                raise WorkerStopped from None
+            raise RuntimeError("a decode worker did not start") from error
 
-    def _receive(self, seconds: float) -> dict[str, Any]:
-        """The next message, whole, or EOFError because the process died or was killed for being late."""
+    def _receive(self, seconds: float) -> Durations | Clip | _Failure | None:
+        """The next message, whole; None for one that only marks a beginning or an end.
+
+        Raises:
+            EOFError: The worker died, was killed for being late, or sent nonsense.
+        """
         # Waiting for the first byte would not do: a worker can also stop in the middle of a message.
         watchdog = Timer(seconds, self._kill_late)
         watchdog.start()
         try:
-            header: dict[str, Any] = json.loads(self._connection.recv_bytes())
-            if header["kind"] == "clip":
-                header["clip"] = self._receive_clip(header)
+            header = json.loads(self._connection.recv_bytes(_MAX_HEADER))
+            match header.pop("kind"):
+                case "clip":
+                    header["frames"] = self._receive_tensor(header["frames"], torch.uint8)
+                    header["samples"] = self._receive_tensor(header["samples"], torch.float32)
+                    return Clip(**header)
+                case "durations":
+                    return Durations(**header)
+                case "failure":
+                    return _Failure(**header)
+            return None
+        except (ValueError, LookupError, TypeError, AttributeError, RuntimeError, BufferTooShort) as error:
+            raise EOFError from error
         finally:
             watchdog.cancel()
-        return header
-
-    def _receive_clip(self, header: dict[str, Any]) -> Clip:
-        frames = self._receive_tensor(header["frames"], torch.uint8)
-        samples = self._receive_tensor(header["samples"], torch.float32)
-        return Clip(header["start"], header["end"], frames, samples, header["video_zeros"], header["audio_zeros"])
 
     def _receive_tensor(self, shape: list[int] | None, dtype: torch.dtype) -> torch.Tensor | None:
         if shape is None:
@@ -203,6 +217,7 @@ class DecodeWorker:
         """What to say of a worker whose pipe broke."""
         if self._late:
             return MediaError("timeout", path, f"a clip took more than {self.limits.clip_timeout:g} s to decode")
+        self._process.join(1.0)
         self._kill()  # where it only sent nonsense
         self._process.join()
         code = self._process.exitcode
@@ -244,38 +259,32 @@ def _serve(connection: Any, decode: Decode, limits: Limits, prefetch: int) -> No
             job = json.loads(connection.recv_bytes())
         except EOFError:
             return
-        outbox: Queue[dict[str, Any]] = Queue(prefetch)
+        outbox: Queue[Durations | Clip | _Failure | None] = Queue(prefetch)
         sender = Thread(target=_send, args=(connection, outbox))
         sender.start()
         try:
             for item in decode(job["path"], ClipSpec(**job["spec"]), limits):
-                outbox.put(_message(item))
-            outbox.put({"kind": "end"})
+                outbox.put(item)
+            outbox.put(None)
         except MediaError as error:
-            outbox.put({"kind": "error", "reason": error.reason, "detail": error.detail})
+            outbox.put(_Failure(error.reason, error.detail))
         except Exception as error:  # whatever a file makes a decoder do, it costs this file alone
-            detail = f"the decoder failed ({type(error).__name__}: {error})"
-            outbox.put({"kind": "error", "reason": "decoder_died", "detail": detail})
+            outbox.put(_Failure("decoder_died", f"the decoder failed ({type(error).__name__}: {error})"))
         sender.join()
 
 
-def _message(item: Durations | Clip) -> dict[str, Any]:
-    if isinstance(item, Durations):
-        return {"kind": "durations", "durations": asdict(item)}
-    return {"kind": "clip", **vars(item)}
-
-
-def _send(connection: Any, outbox: Queue[dict[str, Any]]) -> None:
+def _send(connection: Any, outbox: Queue[Durations | Clip | _Failure | None]) -> None:
     """Sends messages until one that ends the file."""
-    kind = ""
-    while kind not in ("end", "error"):
-        message = outbox.get()
-        kind = message["kind"]
-        tensors = [value for value in message.values() if isinstance(value, torch.Tensor)]
-        shapes = {name: list(value.shape) for name, value in message.items() if isinstance(value, torch.Tensor)}
+    kinds = {Durations: "durations", Clip: "clip", _Failure: "failure"}
+    item: Durations | Clip | _Failure | None = Durations(None, None, None)
+    while item is not None and not isinstance(item, _Failure):
+        item = outbox.get()
+        header: dict[str, Any] = {"kind": "end"} if item is None else {"kind": kinds[type(item)], **vars(item)}
+        tensors = {name: value for name, value in header.items() if isinstance(value, torch.Tensor)}
+        header |= {name: list(tensor.shape) for name, tensor in tensors.items()}
         try:
-            connection.send_bytes(json.dumps(message | shapes).encode())
-            for tensor in tensors:
+            connection.send_bytes(json.dumps(header).encode())
+            for tensor in tensors.values():
                 connection.send_bytes(tensor.contiguous().view(-1).view(torch.uint8).numpy())
         except OSError:  # nobody listens any more
             os._exit(1)
@@ -284,7 +293,7 @@ def _send(connection: Any, outbox: Queue[dict[str, Any]]) -> None:
 def _be_expendable() -> None:
     """Silences the decoders' own messages, and offers this process first where memory runs out."""
     with open(os.devnull, "w") as nothing:
-        os.dup2(nothing.fileno(), sys.stderr.fileno())
+        os.dup2(nothing.fileno(), 2)
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("1000")
 

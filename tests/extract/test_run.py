@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -231,3 +232,19 @@ def test_what_cannot_begin_is_said(media: Path, encoder: Encoder, tmp_path: Path
     with pytest.raises(AvzooError, match="stride must be positive"):
         extract(media, encoder, tmp_path / "out", stride=-1)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+def test_files_that_kill_a_decoder_cost_themselves(
+    encoder: Encoder, real_media: Path, tmp_path: Path, decoder: str
+) -> None:
+    if decoder == "decord":
+        pytest.importorskip("decord")
+    names = ["craft_stts_0.mp4", "decord_dec_v_SIGABRT_313_fz_hevc.mp4", "good_h264_aac.mp4", "truncated_no_moov.mp4"]
+    media = [real_media / "robustness_media" / name for name in names]
+    extract(media, encoder, tmp_path, decoder=decoder)  # type: ignore[arg-type]
+    table = FeatureTable(tmp_path)
+    verdicts = {Path(row.path).name: row.status for row in table.manifest}
+    assert list(verdicts) == names
+    assert verdicts["good_h264_aac.mp4"] == "ok" and verdicts["truncated_no_moov.mp4"] == "failed"
+    assert set(pq.read_table(table.parts)["decoder"].to_pylist()) == {decoder}

@@ -47,7 +47,8 @@ def test_clips_are_those_of_the_same_process(tmp_path: Path, make_clip: Callable
         ("exit", "decoder_died", "exit status 7"),
         ("raise", "decoder_died", "TypeError: a defect"),
         ("hang", "timeout", "a clip took more than 0.2 s"),
-        ("break off", "decoder_died", "the decoder ended its process"),
+        ("break off", "decoder_died", "exit status 1"),
+        ("lie", "decoder_died", "signal SIGKILL"),
     ],
 )
 def test_a_file_that_ends_its_worker_costs_itself_alone(
@@ -63,6 +64,14 @@ def test_a_file_that_ends_its_worker_costs_itself_alone(
         durations, *clips = worker.decode("/media/well", SPEC)
         assert durations == Durations(3.0, 3.0, None)
         assert [clip.start for clip in clips if isinstance(clip, Clip)] == [0.0, 1.0, 2.0]
+
+
+def test_a_worker_that_dies_between_files_costs_none() -> None:
+    with DecodeWorker(prefetch=1, timeout=60, decode=worker_decoders.misbehave) as worker:
+        before = list(worker.decode("/media/well", SPEC))
+        os.kill(worker._process.pid, signal.SIGKILL)
+        worker._process.join()
+        assert len(list(worker.decode("/media/well", SPEC))) == len(before) == 4
 
 
 def test_the_worker_waits_for_its_reader(tmp_path: Path) -> None:
