@@ -12,7 +12,7 @@ OFFLINE := HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1
 # Two workers of one thread each: more threads than cores makes small models many times slower.
 TEST := OMP_NUM_THREADS=1 $(OFFLINE) $(BIN)/python -m pytest -n 2
 
-.PHONY: help setup browser demo test check format bench
+.PHONY: help setup browser demo test check format cards bench
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,5 +47,8 @@ format: setup ## Format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: setup ## Run the benchmarks, one after the other; ARGS=benchmarks/X.py runs one
-	@set -e; for script in $(or $(ARGS),benchmarks/*.py); do echo "== $$script"; $(BIN)/python "$$script"; done
+cards: setup ## Write the model cards anew from what the checkpoints say
+	$(BIN)/python -m avzoo.hub.cards
+
+bench: setup ## Run the benchmarks; ARGS=import_time chooses some
+	$(BIN)/python -m benchmarks $(ARGS)
