@@ -22,6 +22,7 @@ VERBS = {
     "extract": "Embed media files: a table of windows with times.",
     "index": "Make an index of a feature table.",
     "search": "Find the moments most like a file.",
+    "demo": "Search by example in the browser.",
     "pretrain": "Train a model from a recipe.",
     "list": "Checkpoints that come with the package.",
     "info": "What a checkpoint is: type, parameters, configuration.",

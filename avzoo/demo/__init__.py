@@ -1,1 +1,4 @@
-"""The retrieval demo."""
+"""The retrieval demo: search clips by example in the browser.
+
+Imports nothing by itself; `app` needs the extra ``avzoo[demo]`` (Gradio).
+"""
