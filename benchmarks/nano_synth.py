@@ -41,7 +41,6 @@ METHODS: dict[str, list[str] | None] = {
     "masked autoencoders alone": [
         "model.objective.distillation_weight=0",
         "model.objective.alignment_weight=0",
-        "training.export_network=student",
     ],
     "random weights": None,
 }
