@@ -50,5 +50,5 @@ format: setup ## Format the code and fix what the linter can fix
 cards: setup ## Write the model cards anew from what the checkpoints say
 	$(BIN)/python -m avzoo.hub.cards
 
-bench: setup ## Run the benchmarks; ARGS=import_time chooses some
+bench: setup ## Measure the package against peers and the machine's limits; ARGS=import_time chooses some
 	$(BIN)/python -m benchmarks $(ARGS)

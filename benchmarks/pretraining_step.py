@@ -1,0 +1,181 @@
+"""What one XKD pretraining step costs, against the same step written the plain way.
+
+``python -m benchmarks.pretraining_step``: forward, backward, clipping, AdamW and moving average of the base model on a
+batch of random views of the released sizes. The peer is `plain_xkd`, in single precision as the original. Every variant
+runs in a process of its own, which takes a step when it is told to: the plain one and one other take turns, and each
+process reports the highest resident memory that it ever had beyond what it had before the model was made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.common import Ratio, Report, cores, in_turn, reporting
+
+PLAIN = "plain, fp32"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to take the step; without `plain`, the package's own.
+
+    Attributes:
+        plain: The plain way.
+        bf16: bfloat16 autocast.
+        checkpointing: Activations of the layers are computed again for the backward pass instead of being kept.
+        faster: The aim, against the plain way.
+        memory: The aim, against the plain way.
+    """
+
+    plain: bool = False
+    bf16: bool = False
+    checkpointing: bool = False
+    faster: float | None = None
+    memory: float | None = None
+
+
+VARIANTS = {
+    PLAIN: Variant(plain=True),
+    "avzoo, fp32": Variant(faster=1.2, memory=0.6),
+    "avzoo, bf16": Variant(bf16=True, faster=2.0, memory=0.6),
+    "avzoo, fp32, checkpointing": Variant(checkpointing=True, memory=0.6),
+    "avzoo, bf16, checkpointing": Variant(bf16=True, checkpointing=True, memory=0.6),
+}
+
+
+@dataclass
+class Taken:
+    """What a process says after a step.
+
+    Attributes:
+        seconds: Wall time.
+        loss: Before the step.
+        peak: Highest resident memory so far, beyond the process before the model was made, in bytes.
+        state: Parameters, their gradients and the optimizer's moments, in bytes.
+    """
+
+    seconds: float
+    loss: float
+    peak: int
+    state: int
+
+
+class Process:
+    """A process that holds one variant and takes steps."""
+
+    def __init__(self, name: str, size: str, batch: int, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, VARIANTS[name], size, batch, threads))
+        self._process.start()
+        theirs.close()
+        self.taken: list[Taken] = []
+
+    def step(self) -> float:
+        """Takes a step; returns its seconds."""
+        self._connection.send("step")
+        taken: Taken = self._connection.recv()
+        self.taken.append(taken)
+        return taken.seconds
+
+    def end(self) -> None:
+        """Ends the process."""
+        self._connection.close()
+        self._process.join()
+
+
+@contextmanager
+def process(name: str, arguments: argparse.Namespace) -> Iterator[Process]:
+    """A process that lives as long as the block; its first steps, which allocate, are done."""
+    started = Process(name, arguments.size, arguments.batch, arguments.threads)
+    try:
+        for _ in range(2):
+            started.step()
+        yield started
+    finally:
+        started.end()
+
+
+def _serve(connection: Any, variant: Variant, size: str, batch: int, threads: int) -> None:
+    """The life of a process."""
+    import torch
+
+    from benchmarks.common import seconds_of
+    from benchmarks.training_steps import avzoo_step, plain_step, state_bytes, views
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    data = views(size, batch)
+    before = _peak()
+    step = plain_step(size) if variant.plain else avzoo_step(size, variant.bf16, variant.checkpointing)
+    losses: list[float] = []
+    while True:
+        try:
+            connection.recv()
+        except EOFError:
+            return
+        seconds = seconds_of(lambda: losses.append(step(data)))
+        connection.send(Taken(seconds, losses[-1], _peak() - before, state_bytes(step)))
+
+
+def _peak() -> int:
+    """Highest resident memory of this process so far, in bytes."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def compare(report: Report, arguments: argparse.Namespace) -> dict[str, list[Taken]]:
+    """Lets each variant take turns with the plain one; returns all steps."""
+    steps: dict[str, list[Taken]] = {}
+    with process(PLAIN, arguments) as plain:
+        for name in [name for name in VARIANTS if name != PLAIN]:
+            with process(name, arguments) as other:
+                samples = in_turn({PLAIN: plain.step, name: other.step}, arguments.repeats)
+                steps[name] = other.taken
+            report.samples |= {f"{side}, beside {name}" if side == PLAIN else side: s for side, s in samples.items()}
+            faster = min(samples[PLAIN]) / min(samples[name])
+            report.ratios.append(Ratio(f"{name}: speed against plain", faster, at_least=VARIANTS[name].faster))
+        return {PLAIN: plain.taken, **steps}
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", default="base", help="preset of the model")
+    parser.add_argument("--batch", type=int, default=8, help="clips per step")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds; the fastest counts")
+    parser.add_argument("--threads", type=int, default=cores())
+    arguments = parser.parse_args()
+    with reporting("pretraining_step") as report:
+        report.settings = vars(arguments)
+        steps = compare(report, arguments)
+        peaks = {name: taken[-1].peak for name, taken in steps.items()}
+        kept = {name: taken[-1].peak - taken[-1].state for name, taken in steps.items()}
+        for name, taken in steps.items():
+            report.measurements.append(
+                {
+                    "step": name,
+                    "seconds": min(one.seconds for one in taken),
+                    "peak GiB": peaks[name] / 2**30,
+                    "of which state GiB": taken[-1].state / 2**30,
+                    "other GiB": kept[name] / 2**30,
+                    "loss of step 3": f"{taken[2].loss:.5f}",
+                }
+            )
+        for name, variant in VARIANTS.items():
+            if name != PLAIN:
+                memory = peaks[name] / peaks[PLAIN]
+                report.ratios.append(Ratio(f"{name}: peak memory against plain", memory, at_most=variant.memory))
+                report.ratios.append(Ratio(f"{name}: peak memory beyond the state", kept[name] / kept[PLAIN]))
+        report.notes.append(
+            "State is parameters, gradients and moments, which every variant has; the rest is mostly activations."
+        )
+
+
+if __name__ == "__main__":
+    main()
