@@ -38,7 +38,8 @@ def install(folder: Path) -> None:
 @contextmanager
 def demo(python: Path, cache: Path, model: str | None) -> Iterator[str]:
     """A demo that runs while the block does; gives its address once it serves."""
-    command: list[str | Path] = [python, "-m", "avzoo.cli", "demo", "--port", "0", *(["--model", model] if model else [])]
+    choice = ["--model", model] if model else []
+    command: list[str | Path] = [python, "-m", "avzoo.cli", "demo", "--port", "0", *choice]
     environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
         try:
