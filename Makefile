@@ -37,11 +37,12 @@ demo: setup ## Search the packaged clips by example in the browser
 test: setup browser ## Run the tests; ARGS=tests/media chooses some
 	$(TEST) $(ARGS)
 
-check: setup ## Lint, format, types and the import contract
+check: setup ## Lint, format, types, the import contract and the model cards
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m avzoo.hub.cards --check
 
 format: setup ## Format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix
@@ -50,5 +51,5 @@ format: setup ## Format the code and fix what the linter can fix
 cards: setup ## Write the model cards anew from what the checkpoints say
 	$(BIN)/python -m avzoo.hub.cards
 
-bench: setup ## Measure the package against peers and the machine's limits; ARGS=import_time chooses some
+bench: setup browser ## Measure the package against peers and the machine's limits; ARGS=import_time chooses some
 	$(BIN)/python -m benchmarks $(ARGS)
