@@ -9,17 +9,15 @@ from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
 
 
-class _XKDEncoderConfig(PreTrainedConfig):
-    """What the two encoders have in common: a preset by name."""
+class SizedConfig(PreTrainedConfig):
+    """A transformer that comes in named sizes.
 
-    # Width, depth and heads as in the official size table; `nano` is ours.
-    sizes: ClassVar[dict[str, tuple[int, int, int]]] = {
-        "nano": (64, 4, 4),
-        "tiny": (192, 12, 3),
-        "small": (384, 12, 6),
-        "base": (768, 12, 12),
-        "large": (1024, 24, 16),
-    }
+    Attributes:
+        sizes: Width, depth and heads of every name.
+        nano_fields: What else differs in the `nano` size.
+    """
+
+    sizes: ClassVar[dict[str, tuple[int, int, int]]] = {}
     nano_fields: ClassVar[dict[str, Any]] = {}
 
     @classmethod
@@ -45,6 +43,19 @@ class _XKDEncoderConfig(PreTrainedConfig):
         if size == "nano":
             fields |= cls.nano_fields
         return cls(**{**fields, **overrides})
+
+
+class _XKDEncoderConfig(SizedConfig):
+    """What the two encoders have in common."""
+
+    # The official size table; `nano` is ours.
+    sizes: ClassVar[dict[str, tuple[int, int, int]]] = {
+        "nano": (64, 4, 4),
+        "tiny": (192, 12, 3),
+        "small": (384, 12, 6),
+        "base": (768, 12, 12),
+        "large": (1024, 24, 16),
+    }
 
     def _require(self, condition: bool, sentence: str) -> None:
         if not condition:

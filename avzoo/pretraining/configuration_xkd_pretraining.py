@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Literal, Self
 from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
 
-from avzoo.models.configuration_xkd import XKDConfig
+from avzoo.models.configuration_xkd import SizedConfig, XKDConfig
 from avzoo.pretraining.objectives import MMD_GAMMAS
 
 
 @strict
-class XKDDecoderConfig(PreTrainedConfig):
+class XKDDecoderConfig(SizedConfig):
     """Configuration of the decoders of the masked autoencoders.
 
     Args:
@@ -30,7 +30,7 @@ class XKDDecoderConfig(PreTrainedConfig):
     model_type = "xkd_decoder"
     base_config_key = "decoder_config"
 
-    # Width, depth and heads of the official decoder table; `nano` is ours.
+    # The official decoder table; `nano` is ours.
     sizes: ClassVar[dict[str, tuple[int, int, int]]] = {
         "nano": (48, 1, 4),
         "tiny": (96, 4, 3),
@@ -47,24 +47,6 @@ class XKDDecoderConfig(PreTrainedConfig):
     hidden_act: str = "gelu"
     qkv_bias: bool = False
     initializer_range: float = 0.02
-
-    @classmethod
-    def preset(cls, size: str, **overrides: Any) -> Self:
-        """Configuration of a named size: `nano`, `tiny`, `small`, `base` or `large`.
-
-        Raises:
-            ValueError: The size is not one of those.
-        """
-        if size not in cls.sizes:
-            raise ValueError(f"unknown size {size!r}; choose one of {', '.join(cls.sizes)}")
-        width, depth, heads = cls.sizes[size]
-        fields = {
-            "hidden_size": width,
-            "num_hidden_layers": depth,
-            "num_attention_heads": heads,
-            "intermediate_size": 4 * width,
-        }
-        return cls(**{**fields, **overrides})
 
 
 @strict

@@ -83,7 +83,7 @@ def test_mas_warms_its_teacher_temperatures_up():
         ("data.kind=tape", "data: .*'tape'"),
         ("model.video.hidden_size=30", "hidden_size 30 is not a multiple of num_attention_heads"),
         ("model.joint.sharing=all", "input should be 'specific', 'mas', 'mats' or 'mat', not 'all'"),
-        ("views.global_video.image_size=96", "views have global_video.image_size 96, the model 64"),
+        ("views.global_video.image_size=96", "views have global_video.image_size 96, the model 48"),
         ("views.global_video.image_size=50", "image_size .50. is no multiple of patch_size"),
         ("training.fp16=true", None),
     ],
@@ -130,7 +130,7 @@ def test_overrides_are_yaml_and_apply_in_order():
     recipe = load_recipe("xkd_nano_synth", overrides)
     assert recipe.training.learning_rate == 1e-3 and recipe.training.batch_size == 16
     assert recipe.model.config().model_config.sharing == "mats" and recipe.model.config().ema_video == 0.9
-    assert recipe.views.local_video.crop_area == (0.1, 0.5) and recipe.views.local_video.num_frames == 8
+    assert recipe.views.local_video.crop_area == (0.1, 0.5) and recipe.views.local_video.num_frames == 32
     assert recipe.data.path == Path("/some/where")
     assert yaml.safe_load(recipe.to_yaml())["data"]["path"] == "/some/where"
 
