@@ -42,21 +42,21 @@ def command(
         raise AvzooError("the demo needs Gradio, which is not installed: pip install 'avzoo[demo]'")
     from avzoo.demo.gallery import open_gallery
     from avzoo.demo.library import Library
+    from avzoo.demo.server import listen, serve
     from avzoo.extract import load
     from avzoo.retrieval import Index
 
-    if index is None:
-        with _Bar() as bar:
-            encoder = load(model or DEFAULT, device)
-            library = open_gallery(encoder, on_progress=bar.update)
-    else:
-        library = Library(Index.load(index))
-        encoder = load(model or library.index.info.model, device)
-    from avzoo.demo.server import serve
-
     # So that what was uploaded is removed also where the demo is ended by another program.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    serve(encoder, library, host, port, lambda url: typer.echo(f"avzoo demo: {url}  (Ctrl-C ends it)"))
+    with listen(host, port) as listener:
+        if index is None:
+            encoder = load(model or DEFAULT, device)
+            with _Bar() as bar:
+                library = open_gallery(encoder, on_progress=bar.update)
+        else:
+            library = Library(Index.load(index))
+            encoder = load(model or library.index.info.model, device)
+        serve(encoder, library, listener, lambda url: typer.echo(f"avzoo demo: {url}  (Ctrl-C ends it)"))
 
 
 class _Bar:

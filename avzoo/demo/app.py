@@ -84,7 +84,7 @@ class _Blocks(gr.Blocks):
         """As Gradio's, on inputs that name uploads only."""
         for path in _paths(inputs):
             if not Path(path).resolve().is_relative_to(self.uploads):
-                raise gr.Error("not an upload")
+                raise gr.Error("not an upload", print_exception=False)
         return await super().preprocess_data(block_fn, inputs, *args, **kwargs)
 
 
@@ -164,7 +164,12 @@ def build(retriever: Retriever, uploads: Path) -> gr.Blocks:
                         answer_look = _html("", elem_id="answer-look")
 
         found = [asked, direction, status, query_card, query_look, answers, answer_look]
-        quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "encoder", "show_progress": "minimal"}
+        quiet: dict[str, Any] = {
+            "api_visibility": "private",
+            "concurrency_id": "encoder",
+            "show_progress": "minimal",
+            "show_progress_on": [status],
+        }
         scroll: dict[str, Any] = {"fn": None, "js": _SCROLL, "api_visibility": "private"}
         gallery.select(page.pick, [direction], found, **quiet).then(**scroll)
         for component, arrived, title in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -82,7 +83,7 @@ class Retriever:
     Args:
         encoder: The model of the library's index.
         library: What is searched.
-        folder: An empty folder for work on uploads, private to this object.
+        folder: A private folder for work on uploads; it is left as it was.
 
     Raises:
         RetrievalError: The encoder is not the one of the index.
@@ -105,6 +106,11 @@ class Retriever:
             except RetrievalError as error:
                 reason = str(error)
         return possible, reason
+
+    def warm_up(self) -> None:
+        """Starts the server of decode processes, which takes seconds, before the first upload comes."""
+        with suppress(MediaError):
+            _read(Path(self.library.moment(0).path), self._spec(), 1)
 
     def from_moment(self, number: int) -> Query:
         """Searches with a moment of the library.

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any
 
 import gradio as gr
@@ -47,50 +48,46 @@ class ServerError(AvzooError):
 
 
 def serve(
-    encoder: Encoder,
-    library: Library,
-    host: str = "127.0.0.1",
-    port: int | None = None,
-    on_ready: Callable[[str], None] = lambda url: None,
+    encoder: Encoder, library: Library, listener: socket.socket, on_ready: Callable[[str], None] = lambda url: None
 ) -> None:
     """Serves the demo until it is interrupted.
 
     Args:
         encoder: The model of the library's index.
-        library: What can be found.
-        host: Address to listen on. With one other than loopback, everyone who reaches it can search and play the
-            index.
-        port: None for the first free one from 7860.
-        on_ready: Told the address, once it is taken.
+        library: What can be found. Where the address is not of loopback, everyone who reaches it can search and play
+            this.
+        listener: The address, from `listen`.
+        on_ready: Told the URL.
 
     Raises:
-        ServerError: The address cannot be taken.
         RetrievalError: The encoder is not the one of the index.
     """
-    with _listen(host, port) as listener, TemporaryDirectory(prefix="avzoo-demo-") as private:
-        app = create_app(encoder, library, Path(private), None if host not in _LOOPBACK else _LOOPBACK)
-        url_host = f"[{host}]" if ":" in host else host
-        on_ready(f"http://{url_host}:{listener.getsockname()[1]}")
+    host, port = listener.getsockname()[:2]
+    with TemporaryDirectory(prefix="avzoo-demo-") as private:
+        folder = Path(private)
+        retriever = Retriever(encoder, library, folder)
+        app = create_app(retriever, folder, _LOOPBACK if host in _LOOPBACK else None)
+        Thread(target=retriever.warm_up, daemon=True).start()
+        on_ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
         # Pages that are open hold a connection for ever: leave them a second.
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=1)
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def create_app(encoder: Encoder, library: Library, private: Path, hosts: set[str] | None = None) -> FastAPI:
+def create_app(retriever: Retriever, private: Path, hosts: set[str] | None = None) -> FastAPI:
     """The whole application.
 
     Args:
-        encoder: The model of the library's index.
-        library: What can be found.
-        private: An empty folder for uploads and previews, that nobody else can read.
+        retriever: What answers.
+        private: A folder for uploads and previews, that nobody else can read.
         hosts: Names under which it may be called; None for any. Those of loopback alone keep pages of other sites from
             reaching it through a name of theirs (DNS rebinding).
     """
-    folders = {name: private / name for name in ("uploads", "clips", "work")}
-    for folder in folders.values():
-        folder.mkdir()
-    os.environ["GRADIO_TEMP_DIR"] = str(folders["uploads"])
-    previews = Previews(library, folders["clips"])
+    uploads, clips = private / "uploads", private / "clips"
+    uploads.mkdir()
+    clips.mkdir()
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    previews = Previews(retriever.library, clips)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     # Not asynchronous: decoding runs in a thread.
@@ -105,7 +102,7 @@ def create_app(encoder: Encoder, library: Library, private: Path, hosts: set[str
 
     gr.mount_gradio_app(
         app,
-        build(Retriever(encoder, library, folders["work"]), folders["uploads"]),
+        build(retriever, uploads),
         path="/",
         theme=theme(),
         css=style(),
@@ -144,7 +141,10 @@ class _Gate:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        if scope["type"] != "http" or not (_needed(scope["path"]) and self._meant(scope)):
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
+        if not (_needed(scope["path"]) and self._meant(scope)):
             await PlainTextResponse("not found", status_code=404)(scope, receive, send)
             return
 
@@ -175,21 +175,31 @@ def _needed(path: str) -> bool:
     return path in _PATHS or path.startswith(_PREFIXES)
 
 
-def _listen(host: str, port: int | None) -> socket.socket:
-    """A socket that listens."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def listen(host: str = "127.0.0.1", port: int | None = None) -> socket.socket:
+    """Takes an address, so that it is known to be free before anything is built for it.
+
+    Args:
+        host: Name or address to listen on.
+        port: None for the first free one from 7860, 0 for any.
+
+    Raises:
+        ServerError: It cannot be taken.
+    """
     wanted = [port] if port is not None else list(range(PORT, PORT + _PORTS))
     for number in wanted:
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((host, number))
-            return listener
+            family, kind, _, _, address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
+            listener = socket.socket(family, kind)
+            try:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind(address)
+                listener.listen()
+            except OSError:
+                listener.close()
+                raise
         except OSError as error:
-            listener.close()
             reason = error.strerror
-        except OverflowError:
-            listener.close()
-            raise ServerError(f"there is no port {number}: give one from 0 to 65535") from None
+        else:
+            return listener
     ports = str(wanted[0]) if len(wanted) == 1 else f"{wanted[0]} to {wanted[-1]}"
     raise ServerError(f"cannot listen on {host}, port {ports}: {reason}; give another --port or --host")
