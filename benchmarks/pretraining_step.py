@@ -91,9 +91,9 @@ class Process:
 
 
 @contextmanager
-def process(name: str, arguments: argparse.Namespace) -> Iterator[Process]:
+def process(name: str, size: str, batch: int, threads: int) -> Iterator[Process]:
     """A process that lives as long as the block; its first steps, which allocate, are done."""
-    started = Process(name, arguments.size, arguments.batch, arguments.threads)
+    started = Process(name, size, batch, threads)
     try:
         for _ in range(2):
             started.step()
@@ -129,49 +129,52 @@ def _peak() -> int:
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def compare(report: Report, arguments: argparse.Namespace) -> dict[str, list[Taken]]:
-    """Lets each variant take turns with the plain one; returns all steps."""
+def measure(report: Report, size: str, batch: int, threads: int, repeats: int) -> None:
+    """Adds the figures of one batch size: each variant takes turns with the plain one."""
     steps: dict[str, list[Taken]] = {}
-    with process(PLAIN, arguments) as plain:
+    faster: dict[str, float] = {}
+    with process(PLAIN, size, batch, threads) as plain:
         for name in [name for name in VARIANTS if name != PLAIN]:
-            with process(name, arguments) as other:
-                samples = in_turn({PLAIN: plain.step, name: other.step}, arguments.repeats)
-                steps[name] = other.taken
-            report.samples |= {f"{side}, beside {name}" if side == PLAIN else side: s for side, s in samples.items()}
-            faster = min(samples[PLAIN]) / min(samples[name])
-            report.ratios.append(Ratio(f"{name}: speed against plain", faster, at_least=VARIANTS[name].faster))
-        return {PLAIN: plain.taken, **steps}
+            with process(name, size, batch, threads) as other:
+                samples = in_turn({PLAIN: plain.step, name: other.step}, repeats)
+            steps[name] = other.taken
+            faster[name] = min(samples[PLAIN]) / min(samples[name])
+            report.samples[f"batch {batch}: {name}"] = samples[name]
+            report.samples[f"batch {batch}: {PLAIN}, in turn with {name}"] = samples[PLAIN]
+    steps = {PLAIN: plain.taken, **steps}
+    peaks = {name: taken[-1].peak for name, taken in steps.items()}
+    beyond = {name: taken[-1].peak - taken[-1].state for name, taken in steps.items()}
+    for name, taken in steps.items():
+        report.measurements.append(
+            {
+                "batch": batch,
+                "step": name,
+                "seconds": min(one.seconds for one in taken),
+                "peak GiB": peaks[name] / 2**30,
+                "of it state GiB": taken[-1].state / 2**30,
+                "rest GiB": beyond[name] / 2**30,
+                "loss of step 3": f"{taken[2].loss:.5f}",
+            }
+        )
+    for name in faster:
+        aims, of = VARIANTS[name], f"{name}, batch {batch}"
+        report.ratios.append(Ratio(f"{of}: speed against plain", faster[name], at_least=aims.faster))
+        report.ratios.append(Ratio(f"{of}: peak memory against plain", peaks[name] / peaks[PLAIN], at_most=aims.memory))
+        report.ratios.append(Ratio(f"{of}: peak memory beyond the state", beyond[name] / beyond[PLAIN]))
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", default="base", help="preset of the model")
-    parser.add_argument("--batch", type=int, default=8, help="clips per step")
+    parser.add_argument("--batches", type=int, nargs="+", default=[2, 8], help="clips per step")
     parser.add_argument("--repeats", type=int, default=5, help="rounds; the fastest counts")
     parser.add_argument("--threads", type=int, default=cores())
     arguments = parser.parse_args()
     with reporting("pretraining_step") as report:
         report.settings = vars(arguments)
-        steps = compare(report, arguments)
-        peaks = {name: taken[-1].peak for name, taken in steps.items()}
-        kept = {name: taken[-1].peak - taken[-1].state for name, taken in steps.items()}
-        for name, taken in steps.items():
-            report.measurements.append(
-                {
-                    "step": name,
-                    "seconds": min(one.seconds for one in taken),
-                    "peak GiB": peaks[name] / 2**30,
-                    "of which state GiB": taken[-1].state / 2**30,
-                    "other GiB": kept[name] / 2**30,
-                    "loss of step 3": f"{taken[2].loss:.5f}",
-                }
-            )
-        for name, variant in VARIANTS.items():
-            if name != PLAIN:
-                memory = peaks[name] / peaks[PLAIN]
-                report.ratios.append(Ratio(f"{name}: peak memory against plain", memory, at_most=variant.memory))
-                report.ratios.append(Ratio(f"{name}: peak memory beyond the state", kept[name] / kept[PLAIN]))
+        for batch in arguments.batches:
+            measure(report, arguments.size, batch, arguments.threads, arguments.repeats)
         report.notes.append(
             "State is parameters, gradients and moments, which every variant has; the rest is mostly activations."
         )

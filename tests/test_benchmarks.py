@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from benchmarks.common import Ratio, in_turn, table
+from benchmarks.training_steps import avzoo_step, plain_step, state_bytes, views
+
+
+def test_the_plain_training_step_does_the_same_work():
+    batch = None
+    losses, weights = [], []
+    for make in (lambda: plain_step("nano"), lambda: avzoo_step("nano", bf16=False, checkpointing=True)):
+        torch.manual_seed(0)
+        batch = views("nano", 3)
+        step = make()
+        losses.append([step(batch) for _ in range(2)])
+        weights.append(dict(step.model.named_parameters()))
+        assert state_bytes(step) == sum(
+            value.nbytes * (4 if value.requires_grad else 1) for value in step.model.parameters()
+        )
+    torch.testing.assert_close(*losses, rtol=1e-5, atol=0)
+    assert losses[0][1] < losses[0][0]
+    for name, plain in weights[0].items():
+        torch.testing.assert_close(plain, weights[1][name], rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_candidates_take_turns():
+    order = []
+    samples = in_turn({name: lambda name=name: order.append(name) or len(order) for name in "ab"}, 2)
+    assert order == list("abab")
+    assert samples == {"a": [1, 3], "b": [2, 4]}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "met"),
+    [(Ratio("x", 0.8, at_least=0.9), "no"), (Ratio("x", 0.5, at_most=0.6), "yes"), (Ratio("x", 0.5), "")],
+)
+def test_a_missed_aim_shows(ratio, met):
+    assert ratio.row()["met"] == met
+    assert table([ratio.row()]).splitlines()[2].split("|")[4].strip() == met
