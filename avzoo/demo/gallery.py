@@ -10,21 +10,30 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from avzoo.data.synthetic import CLASS_NAMES, SyntheticDataset, SyntheticSpec, write_set
 from avzoo.data.synthetic.spec import GENERATOR_VERSION
 from avzoo.demo.library import Library
 from avzoo.extract import Encoder, extract
+from avzoo.pretraining.recipe import SyntheticSection, load_recipe
 from avzoo.retrieval import Index, RetrievalError
 
-#: Larger than the training clips, for the eye, and without pixel noise, which costs most of a file's bytes.
-SPEC = SyntheticSpec(size=128, picture_noise=(0.0, 0.0))
 COUNT = 64  # four clips of each class
 _SEED = 0
 _SPLIT = "test"  # no checkpoint was trained on it
 
 #: Called with what is being done, how much of it is done, and how much there is.
 OnProgress = Callable[[str, int, int], None]
+
+
+def gallery_spec() -> SyntheticSpec:
+    """Clips of the kind that the packaged checkpoint was trained on.
+
+    They are larger, for the eye, and without pixel noise, which costs most of a file's bytes.
+    """
+    recipe = load_recipe("xkd_nano_synth")
+    return cast(SyntheticSection, recipe.data).spec.shifted(size=128, picture_noise=(0.0, 0.0))
 
 
 def cache_folder() -> Path:
@@ -52,13 +61,14 @@ def open_gallery(
         on_progress: Told how the build goes.
     """
     root = cache_folder() if root is None else root
-    clips_key = _key(GENERATOR_VERSION, SPEC.model_dump(mode="json"), _SEED, _SPLIT, count)
+    spec = gallery_spec()
+    clips_key = _key(GENERATOR_VERSION, spec.model_dump(mode="json"), _SEED, _SPLIT, count)
     made_with = (encoder.checkpoint.revision, encoder.processor_hash, str(encoder.dtype), encoder.device.type)
     clips = root / f"clips-{clips_key}"
     features = root / f"features-{_key(clips_key, str(root), *made_with)}"
     with _sole_builder(root):
         folder = write_set(
-            clips, count, SPEC, _SEED, _SPLIT, progress=lambda done: on_progress("Rendering clips", done, count)
+            clips, count, spec, _SEED, _SPLIT, progress=lambda done: on_progress("Rendering clips", done, count)
         )
         index = _load(features / "index")
         if index is None:

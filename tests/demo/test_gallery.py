@@ -9,7 +9,7 @@ import pytest
 
 from avzoo.data.synthetic import CLASS_NAMES, write_set
 from avzoo.demo import gallery as gallery_module
-from avzoo.demo.gallery import COUNT, SPEC, cache_folder, open_gallery
+from avzoo.demo.gallery import COUNT, cache_folder, gallery_spec, open_gallery
 from avzoo.demo.library import Library
 from avzoo.extract import Encoder
 
@@ -46,7 +46,7 @@ def test_an_interrupted_build_goes_on_to_the_same_gallery(
 ) -> None:
     clips = next(gallery_root.glob("clips-*"))
     half = tmp_path / "half"
-    write_set(half / clips.name, 3, SPEC, 0, "test")
+    write_set(half / clips.name, 3, gallery_spec(), 0, "test")
     (victim,) = half.glob("clips-*/test/*_impact_square.mp4")
     victim.unlink()  # as if killed before it was written, and before anything was embedded
     built = open_gallery(encoder, half, 3)
