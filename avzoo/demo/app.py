@@ -134,7 +134,7 @@ def build(retriever: Retriever, uploads: Path) -> gr.Blocks:
                             label="A few seconds of picture and sound",
                             elem_id="camera",
                         )
-                    with gr.Tab("Microphone"):
+                    with gr.Tab("Mic"):
                         microphone = gr.Audio(
                             sources=["microphone"],
                             type="filepath",

@@ -13,8 +13,8 @@ Floats = npt.NDArray[np.float32]
 _SOUND = np.array([[13, 17, 46], [46, 40, 110], [92, 84, 160], [160, 160, 200], [245, 240, 225]], np.float32)
 #: Colour of the heat: warm where it is highest.
 _HEAT = np.array([[120, 20, 60], [215, 60, 30], [255, 160, 20], [255, 235, 120]], np.float32)
-_DIMMED = 0.35  # brightness that is left where there is no heat
-_TINT = 0.55  # share of the heat's colour where the heat is highest
+_DIMMED = 0.5  # brightness that is left where there is no heat
+_TINT = 0.6  # share of the heat's colour where the heat is highest
 
 
 def frame_picture(frame: torch.Tensor) -> Image.Image:
