@@ -21,7 +21,7 @@ def gallery(moments: Iterable[Moment]) -> str:
     """Stills with titles, each a button; ``data-moment`` holds the number."""
     items = "".join(
         f'<button type="button" class="av-thumb" data-moment="{moment.number}" title="{escape(moment.title)}">'
-        f'<img loading="lazy" src="moments/{moment.number}.jpg" alt=""><span>{escape(moment.title)}</span></button>'
+        f'<img loading="lazy" src="moments/{moment.number}.jpg" alt=""><span>{_name(moment.title)}</span></button>'
         for moment in moments
     )
     return f'<div class="av-grid">{items}</div>'
@@ -45,7 +45,8 @@ def _query(query: Query, clip: str, still: str, duration: float | None = None) -
         times = f"the first {query.end:.0f} s of {duration:.0f} s"
     return (
         f'<div class="av-query">{_player(clip, still, "auto")}'
-        f'<div><small>Your query</small><b>{escape(query.title)}</b><span class="av-time">{times}</span></div></div>'
+        f'<div><small>Your query</small><b title="{escape(query.title)}">{_name(query.title)}</b>'
+        f'<span class="av-time">{times}</span></div></div>'
     )
 
 
@@ -74,8 +75,8 @@ def _answer(answer: Answer, with_attention: bool, chosen: bool) -> str:
         f'<li class="av-answer" data-number="{moment.number}">'
         f"{_player(f'moments/{moment.number}.mp4', f'moments/{moment.number}.jpg', 'none')}"
         f'<div class="av-bar" aria-hidden="true"><i style="width:{width:.0f}%"></i></div>'
-        f'<p><b title="{escape(moment.title)}">{escape(moment.title)}</b>'
-        f'<span class="av-score" title="cosine similarity">{answer.score:.2f}</span></p>'
+        f'<p><b title="{escape(moment.title)}">{_name(moment.title)}</b>'
+        f'<span class="av-score" title="cosine similarity">{answer.score:.3f}</span></p>'
         f'<p><span class="av-time">{span(moment.start, moment.end)}</span>{look}</p></li>'
     )
 
@@ -84,7 +85,7 @@ def attention(title: str, looked: Attention | None) -> str:
     """The pictures of where the encoder looked."""
     if looked is None:
         return ""
-    parts = [f"<h3>Where it looked: {escape(title)}</h3>"]
+    parts = [f"<h3>Where it looked: {_name(title)}</h3>"]
     if looked.video is not None:
         parts.append(
             _figure(looked.video, "The picture at eight times, in order; bright where the encoder attended most.")
@@ -105,6 +106,11 @@ def message(text: str, kind: str = "note") -> str:
     """A sentence for the reader; ``kind`` is ``note``, ``empty`` or ``error``."""
     role = ' role="alert"' if kind == "error" else ""
     return f'<p class="av-{kind}"{role}>{escape(text)}</p>'
+
+
+def _name(title: str) -> str:
+    """The last part of a path: what tells files apart, where there is little room."""
+    return escape(title.rsplit("/", 1)[-1])
 
 
 def span(start: float, end: float) -> str:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
+from avzoo.checkpoints import DEFAULT
 from avzoo.data.synthetic import CLASS_NAMES, SyntheticDataset, SyntheticSpec, write_set
 from avzoo.data.synthetic.spec import GENERATOR_VERSION
 from avzoo.demo.library import Library
@@ -32,7 +33,7 @@ def gallery_spec() -> SyntheticSpec:
 
     They are larger, for the eye, and without pixel noise, which costs most of a file's bytes.
     """
-    recipe = load_recipe("xkd_nano_synth")
+    recipe = load_recipe(DEFAULT.replace("-", "_"))  # packaged checkpoints are called after their recipes
     return cast(SyntheticSection, recipe.data).spec.shifted(size=128, picture_noise=(0.0, 0.0))
 
 
