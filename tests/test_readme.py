@@ -44,7 +44,7 @@ def test_snippets_run(document: str, folder: Path) -> None:
     for language, code in blocks(document, "bash", "python"):
         command = ["bash", "-euo", "pipefail", "-c", code] if language == "bash" else [sys.executable, "-c", code]
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False
         )
         assert done.returncode == 0, f"{document}:\n{code}\n{done.stdout}\n{done.stderr}"
 
