@@ -1,4 +1,4 @@
-"""What pretraining on the generated set is worth: ``python benchmarks/nano_synth.py [ROOT] [--seeds 3]``.
+"""What pretraining on the generated set is worth: ``python -m benchmarks.nano_synth [ROOT] [--seeds 3]``.
 
 Trains the packaged recipe ``xkd_nano_synth`` once per seed, and beside it the same recipe with the masked autoencoders
 alone (no distillation, no alignment), through the same code as ``avzoo pretrain``; interrupted runs go on where they
@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("root", nargs="?", type=Path, default=Path("runs/nano_synth"))
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
-    results = run(arguments.root, arguments.seeds)
+    results = run(arguments.root.resolve(), arguments.seeds)
     RESULTS.parent.mkdir(exist_ok=True)
     partial = RESULTS.with_suffix(".tmp")
     partial.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

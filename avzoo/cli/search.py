@@ -40,4 +40,4 @@ def command(
         typer.echo(json.dumps([asdict(hit) for hit in hits]))
         return
     for hit in hits:
-        typer.echo(f"{hit.score:6.3f}  {hit.start:8.2f} - {hit.end:8.2f} s  {hit.path}")
+        typer.echo(f"{hit.score:7.4f}  {hit.start:8.2f} - {hit.end:8.2f} s  {hit.path}")

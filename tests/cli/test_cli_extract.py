@@ -54,7 +54,7 @@ def test_from_a_folder_to_an_answer(run: Run, media: Path, nano_checkpoint: Path
     code, out, _ = run("search", media / "good 1.mp4", "--index", table / "index", "--top-k", "2")
     assert code == 0
     score, start, _, end, _, path = out.splitlines()[0].split(maxsplit=5)
-    assert (score, float(end) - float(start), path) == ("1.000", 4.0, str(media / "good 1.mp4"))
+    assert (score, float(end) - float(start), path) == ("1.0000", 4.0, str(media / "good 1.mp4"))
 
     options = ["--direction", "audio-video", "--top-k", "3", "--json", "--exclude-self"]
     code, out, _ = run("search", media / "good 1.mp4", "--index", table / "index", *options)
