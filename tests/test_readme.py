@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from avzoo.pretraining.recipe import load_recipe
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCUMENTS = "README.md", "CONTRIBUTING.md"
@@ -64,3 +67,10 @@ def test_make_targets_exist(document: str) -> None:
 def test_links_lead_to_files(document: str) -> None:
     for target in LINK.findall((REPOSITORY / document).read_text(encoding="utf-8")):
         assert (REPOSITORY / target).exists(), target
+
+
+def test_the_pretraining_commands_that_are_only_shown_are_valid() -> None:
+    shown = re.findall(r"^\$ .*avzoo pretrain (.+)$", (REPOSITORY / "README.md").read_text(), re.MULTILINE)
+    assert shown
+    for words in map(shlex.split, shown):
+        load_recipe(words[0], [words[index + 1] for index, word in enumerate(words) if word == "--set"])

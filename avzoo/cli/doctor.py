@@ -79,23 +79,25 @@ def _decoders() -> dict[str, dict[str, Any]]:
         Per backend its ``state``: ``works``, ``differs``, ``not installed`` or ``fails``, and a ``detail`` in words.
     """
     import tempfile
+    from importlib.util import find_spec
     from pathlib import Path
     from typing import get_args
 
     from avzoo.media import ClipSpec, MediaError, read_clip
     from avzoo.media.clips import Decoder
 
-    results = {}
+    results: dict[str, dict[str, Any]] = {}
     reference = None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "doctor.mp4"
         _write_clip(path)
         for decoder in get_args(Decoder):
+            if decoder == "decord" and find_spec("decord") is None:
+                results[decoder] = {"state": "not installed", "detail": "pip install 'avzoo[decord]' to have it"}
+                continue
             state = "works"
             try:
                 clip = read_clip(path, 0.0, ClipSpec(fps=FPS, num_frames=FPS * SECONDS, decoder=decoder))
-            except ImportError as error:
-                state, detail = "not installed", str(error)
             except (MediaError, OSError) as error:
                 state, detail = "fails", str(error)
             else:

@@ -1,4 +1,4 @@
-"""Conversion of official checkpoints, model cards, publishing."""
+"""Official state dicts to ours and back, provenance, model cards."""
 
 from avzoo.hub.state_dicts import StateDictError, convert_state_dict, official_state_dict
 
