@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,7 +79,6 @@ def open_gallery(
                 on_progress=lambda progress: on_progress("Embedding clips", progress.files, progress.total),
             )
             index = Index.build(features)
-            shutil.rmtree(features / "index", ignore_errors=True)  # what an interrupted build left
             index.save(features / "index")
     written = SyntheticDataset(clips, _SPLIT, cache_bytes=0)
     names = [CLASS_NAMES[label].replace("_", " ") for label in written.labels]

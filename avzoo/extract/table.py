@@ -111,7 +111,7 @@ def read_part(path: Path, fingerprint: str) -> list[ManifestRow] | None:
         return None
     try:
         metadata = pq.read_metadata(path).metadata or {}
-    except pa.ArrowInvalid:  # damaged after it was written
+    except (OSError, pa.ArrowException):  # damaged after it was written
         return None
     if metadata.get(_FINGERPRINT) != fingerprint.encode():
         return None

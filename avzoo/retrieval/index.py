@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, Validat
 
 from avzoo.errors import AvzooError
 from avzoo.extract.embeddings import Vectors, l2_normalize
-from avzoo.extract.files import replacing
+from avzoo.extract.files import TEMPORARY, replacing, sync_folder
 from avzoo.extract.table import FeatureTable
 
 #: What can be searched. (``joint`` is for classifiers: its halves are searched better one by one.)
@@ -141,26 +142,34 @@ class Index:
         return cls(info, vectors, moments)
 
     def save(self, folder: str | Path) -> None:
-        """Writes the index; ``index.json``, written last, makes it complete.
+        """Writes the index: beside its place, then by a rename, so that it is there whole or not at all.
 
         Raises:
             RetrievalError: The folder holds something else.
         """
-        folder = Path(folder)
-        if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / _INFO).is_file()):
+        folder = Path(folder).resolve()
+        if folder.exists() and not _replaceable(folder):
             raise RetrievalError(f"{folder} is not an index and will not be replaced: give another --out")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / _INFO).unlink(missing_ok=True)
+        # One name for each, not one per process: what an interruption leaves is swept by the next save.
+        made, old = (folder.with_name(f".{folder.name}.{ending}{TEMPORARY}") for ending in ("new", "old"))
+        for leftover in (made, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        made.mkdir(parents=True)
         tables = []
         for modality, array in self.vectors.items():
-            with replacing(folder / f"{modality}.npy") as file:
+            with replacing(made / f"{modality}.npy") as file:
                 np.save(file, array, allow_pickle=False)
             columns = {"modality": [modality] * len(array), **vars(self.moments[modality])}
             tables.append(pa.table(columns, schema=_SCHEMA))
-        with replacing(folder / _MOMENTS) as file:
+        with replacing(made / _MOMENTS) as file:
             pq.write_table(pa.concat_tables(tables), file, compression="zstd")
-        with replacing(folder / _INFO) as file:
+        with replacing(made / _INFO) as file:
             file.write(self.info.model_dump_json(indent=2).encode() + b"\n")
+        if folder.exists():
+            folder.rename(old)
+        made.rename(folder)
+        sync_folder(folder.parent)
+        shutil.rmtree(old, ignore_errors=True)
 
     @classmethod
     def load(cls, folder: str | Path) -> Index:
@@ -186,7 +195,7 @@ class Index:
                 found = (vectors[modality].dtype, vectors[modality].shape, len(rows))
                 if found != (np.dtype(np.float32), (shape.rows, shape.dim), shape.rows):
                     raise ValueError(f"{modality}.npy is not what {_INFO} describes")
-        except (OSError, ValueError, ValidationError, pa.ArrowException) as error:
+        except (OSError, EOFError, ValueError, ValidationError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]
             raise RetrievalError(f"the index in {folder} is damaged ({reason}): make it again") from error
         return cls(info, vectors, moments)
@@ -239,6 +248,14 @@ class Index:
             block = vectors[first : first + _BLOCK]
             scores[first : first + _BLOCK] = (block @ queries.T).max(axis=1)
         return scores
+
+
+def _replaceable(folder: Path) -> bool:
+    """Whether nothing but the files of an index would be lost, be it whole or half written."""
+    own = {_INFO, _MOMENTS, *(f"{modality}.npy" for modality in MODALITIES)}
+    return folder.is_dir() and all(
+        entry.is_file() and (entry.name in own or entry.suffix == TEMPORARY) for entry in folder.iterdir()
+    )
 
 
 def _best(scores: Vectors, moments: Moments, top_k: int) -> list[Hit]:

@@ -71,6 +71,16 @@ def test_a_part_of_something_else_is_none(tmp_path: Path) -> None:
     assert read_part(path, "fingerprint") is None
 
 
+def test_a_part_with_a_damaged_footer_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "part.parquet"
+    _write(path)
+    content = bytearray(path.read_bytes())
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    content[footer:-8] = b"\xff" * (len(content) - 8 - footer)
+    path.write_bytes(content)
+    assert read_part(path, "fingerprint") is None
+
+
 def test_an_error_leaves_no_part(tmp_path: Path) -> None:
     def files():
         yield _row("a", 3), _embeddings("a", 3)

@@ -106,6 +106,36 @@ def test_saving_loses_nothing_and_replaces_only_an_index(tmp_path: Path) -> None
         index.save(tmp_path / "mine")
 
 
+def test_an_interrupted_save_keeps_the_index_and_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = _index(np.ones((4, 2))), _index(np.ones((5, 2)))
+    old.save(tmp_path / "index")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(index_module.pq, "write_table", _interrupt)
+        new.save(tmp_path / "index")
+    assert Index.load(tmp_path / "index").info == old.info
+    new.save(tmp_path / "index")
+    assert Index.load(tmp_path / "index").info == new.info
+    assert [path.name for path in tmp_path.iterdir()] == ["index"]
+
+
+def _interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_half_written_index_is_replaced_but_no_file_of_others_in_it(tmp_path: Path) -> None:
+    index = _index(np.ones((4, 2)))
+    index.save(tmp_path / "index")
+    (tmp_path / "index" / "index.json").unlink()
+    index.save(tmp_path / "index")
+    assert Index.load(tmp_path / "index").info == index.info
+    (tmp_path / "index" / "notes.txt").touch()
+    with pytest.raises(RetrievalError, match="is not an index and will not be replaced"):
+        index.save(tmp_path / "index")
+    assert (tmp_path / "index" / "notes.txt").exists()
+
+
 def _edit(folder: Path, **changes: object) -> None:
     info = json.loads((folder / "index.json").read_text())
     (folder / "index.json").write_text(json.dumps(info | changes))
@@ -121,6 +151,7 @@ def _edit(folder: Path, **changes: object) -> None:
         lambda folder: _edit(folder, extra=1),
         lambda folder: (folder / "video.npy").unlink(),
         lambda folder: (folder / "video.npy").write_bytes((folder / "video.npy").read_bytes()[:-4]),
+        lambda folder: (folder / "video.npy").write_bytes(b""),
         lambda folder: np.save(folder / "video.npy", np.ones((4, 2))),
         lambda folder: np.save(folder / "video.npy", np.array([{"a": 1}], object), allow_pickle=True),
         lambda folder: (folder / "moments.parquet").write_bytes(b"PAR1"),
