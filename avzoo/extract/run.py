@@ -227,10 +227,12 @@ def _groups(files: list[InputFile], folder: Path, settings: dict[str, Any]) -> l
 
 
 def _finish(folder: Path, groups: list[Group]) -> list[ManifestRow]:
-    """Removes what does not belong to the table, and writes the manifest, which makes it complete."""
-    expected = {group.path for group in groups}
-    for stray in {*(folder / PARTS).iterdir(), *folder.glob(f".*{TEMPORARY}")} - expected:
-        stray.unlink()
+    """Removes parts that the table has no more, and writes the manifest, which makes it complete."""
+    parts, temporary = folder / PARTS, f".*{TEMPORARY}"
+    ours = {*parts.glob("part-*.parquet"), *parts.glob(temporary), *folder.glob(temporary)}
+    for stray in ours - {group.path for group in groups}:
+        if stray.is_file():
+            stray.unlink()
     rows: list[ManifestRow] = []
     for group in groups:
         rows += read_part(group.path, group.fingerprint) or []

@@ -172,6 +172,19 @@ def test_foreign_folders_are_left_alone(media: Path, encoder: Encoder, tmp_path:
     assert (tmp_path / "features" / "mine.txt").read_text() == "mine"
 
 
+def test_what_others_put_into_a_table_stays(media: Path, encoder: Encoder, tmp_path: Path) -> None:
+    extract(media / "plain.mp4", encoder, tmp_path)
+    parts = tmp_path / "features"
+    foreign = [parts / "notes.txt", parts / "folder" / "file", tmp_path / ".folder.tmp" / "file"]
+    left = [parts / "part-00001.parquet", parts / ".part-00001.parquet.1.tmp", tmp_path / ".manifest.parquet.1.tmp"]
+    for path in foreign + left:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    extract(media / "plain.mp4", encoder, tmp_path)
+    assert all(path.exists() for path in foreign)
+    assert not any(path.exists() for path in left)
+
+
 def test_one_extraction_at_a_time(media: Path, encoder: Encoder, tmp_path: Path) -> None:
     def again(_: Progress) -> None:
         with pytest.raises(ExtractError, match="another extraction is writing"):
