@@ -62,9 +62,10 @@ def discover(paths: Iterable[str | os.PathLike[str]], exclude: Path) -> list[Inp
     Folders are searched to any depth. Names that begin with a dot are left out, and so is everything below
     ``exclude``, the run's own output. A symbolic link to a file counts as that file under the link's name; one to a
     folder is followed only where the caller named it, so that a search cannot leave its folder or run in circles.
+    A folder deeper down that cannot be listed appears itself, with that problem.
 
     Raises:
-        InputError: A given path does not exist, or a folder cannot be listed.
+        InputError: A given path does not exist, or is a folder that cannot be listed.
     """
     found: dict[str, InputFile] = {}
     for given in paths:
@@ -72,23 +73,28 @@ def discover(paths: Iterable[str | os.PathLike[str]], exclude: Path) -> list[Inp
         if not os.path.lexists(path):
             raise InputError(f"there is no file or folder {os.fspath(given)}")
         if os.path.isdir(path):
-            for inside in _search(path, os.path.abspath(exclude)):
-                found.setdefault(inside, _inspect(inside, named=False))
+            for file in _search(path, os.path.abspath(exclude)):
+                found.setdefault(file.path, file)
         else:
             found[path] = _inspect(path, named=True)
     return sorted(found.values(), key=lambda file: os.fsencode(file.path))
 
 
-def _search(folder: str, exclude: str) -> Iterator[str]:
-    for parent, folders, files in os.walk(folder, onerror=_refuse):
+def _search(folder: str, exclude: str) -> Iterator[InputFile]:
+    unlisted: list[OSError] = []
+    for parent, folders, files in os.walk(folder, onerror=unlisted.append):
         paths = {name: os.path.join(parent, name) for name in folders}
         folders[:] = [name for name, path in paths.items() if not name.startswith(".") and path != exclude]
         links = [name for name in folders if os.path.islink(paths[name])]
-        yield from (os.path.join(parent, name) for name in [*files, *links] if not name.startswith("."))
-
-
-def _refuse(error: OSError) -> None:
-    raise InputError(f"the folder {error.filename} cannot be listed: {error.strerror}")
+        for name in [*files, *links]:
+            if not name.startswith("."):
+                yield _inspect(os.path.join(parent, name), named=False)
+    for error in unlisted:
+        if error.filename == folder:
+            raise InputError(f"the folder {folder} cannot be listed: {error.strerror}")
+        yield InputFile(
+            error.filename, None, None, f"is a folder that cannot be listed ({error.strerror})", expected=True
+        )
 
 
 def _inspect(path: str, named: bool) -> InputFile:

@@ -63,6 +63,26 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         discover([tmp_path / "nothing.mp4"], tmp_path / "out")
 
 
+def test_only_a_named_folder_that_cannot_be_listed_ends_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _touch(tmp_path / "a.mp4", tmp_path / "locked" / "b.mp4", tmp_path / "z" / "c.mp4")
+    listed = os.scandir
+
+    def scandir(folder: str) -> object:
+        if str(folder).endswith("locked"):
+            raise PermissionError(13, "Permission denied", folder)
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)  # the superuser may list everything
+    found = {os.path.relpath(file.path, tmp_path): file for file in discover([tmp_path], tmp_path / "out")}
+    assert list(found) == ["a.mp4", "locked", "z/c.mp4"]
+    assert found["locked"].problem == "is a folder that cannot be listed (Permission denied)"
+    assert found["locked"].expected
+    with pytest.raises(InputError, match="locked cannot be listed: Permission denied"):
+        discover([tmp_path / "locked"], tmp_path / "out")
+
+
 def test_undecodable_names_have_a_readable_form(tmp_path: Path) -> None:
     with open(os.fsencode(tmp_path) + b"/\xff.mp4", "wb") as file:
         file.write(b"x")
