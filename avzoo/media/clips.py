@@ -12,6 +12,8 @@ from avzoo.errors import AvzooError
 Missing = Literal["skip", "zeros", "error"]
 Decoder = Literal["pyav", "decord"]
 
+_MIN_SOUND = 0.125  # seconds
+
 
 @dataclass(frozen=True)
 class ClipSpec:
@@ -60,6 +62,14 @@ class ClipSpec:
     def window(self) -> float:
         """Length of a clip in seconds."""
         return self.num_frames / self.fps
+
+    @property
+    def min_remainder(self) -> float:
+        """Seconds that the end of a file must hold to open a window of its own: enough to sample one more frame.
+
+        Sound alone is not measured by frames, which may be a window apart: 1/8 s, more than the padding of codecs.
+        """
+        return 1 / self.fps if self.video else min(_MIN_SOUND, self.window)
 
     @property
     def num_samples(self) -> int:

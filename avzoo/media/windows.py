@@ -30,9 +30,8 @@ def iter_clips(path: str | Path, spec: ClipSpec, limits: Limits | None = None) -
     Each frame and each sample is decoded once, also where windows overlap. The clips are those that decoding the whole
     file and cutting it afterwards gives, to the bit.
 
-    The last windows may be partial: their ``end`` says where the file ends. A remainder too short to sample one more
-    frame (``1 / spec.fps`` seconds, more than the padding of audio codecs) opens no window of its own, except at the
-    start of a file. Windows in which neither modality has anything are left out.
+    The last windows may be partial: their ``end`` says where the file ends. A remainder shorter than
+    ``spec.min_remainder`` opens no window of its own, except at the start of a file. Windows in which neither modality has anything are left out.
 
     Args:
         path: A local media file.
@@ -52,7 +51,7 @@ def iter_clips(path: str | Path, spec: ClipSpec, limits: Limits | None = None) -
         for index in itertools.count():
             media.deadline.restart()
             clip = tracks.clip(index)
-            if index and tracks.remainder(index) < 1 / spec.fps - TOLERANCE:
+            if index and tracks.remainder(index) < spec.min_remainder - TOLERANCE:
                 break
             if clip is not None:
                 yield clip
