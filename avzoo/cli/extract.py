@@ -43,8 +43,8 @@ def command(
 ) -> None:
     """Embed every media file under some paths: windows with times, as Parquet, and a manifest of all files.
 
-    Interrupted at any moment, the same command goes on where it stopped. Exit codes: 0 all good, 1 some files failed,
-    2 usage, 3 no file succeeded.
+    Interrupted at any moment, the same command goes on where it stopped; run again, it also retries files whose decoder
+    died or took too long. Exit codes: 0 all good, 1 some files failed, 2 usage, 3 nothing was embedded.
     """
     from avzoo.extract import extract
 
@@ -123,5 +123,5 @@ def _summarize(report: ExtractReport) -> None:
         typer.echo(f"  {row.status}: {row.path}: {row.reason}: {row.message}", err=True)
     if len(report.problems) > _SHOWN:
         typer.echo(f"  and {len(report.problems) - _SHOWN} more: see {report.out / 'manifest.parquet'}", err=True)
-    if not report.ok:
-        typer.echo("avzoo: no file succeeded", err=True)
+    if not report.windows:
+        typer.echo("avzoo: nothing was embedded", err=True)

@@ -43,8 +43,9 @@ class ManifestRow:
         sha256: Hash of its content; None where it could not be read.
         bytes: Its size; None likewise.
         status: ``ok``: its windows are in the feature table. ``skipped``: there was nothing to embed (no media, or
-            the stream the model needs is missing and the policy is to skip). ``failed``: it could not be decoded, and
-            none of its windows are in the table.
+            the stream the model needs is missing and the policy is to skip). ``failed``: it could not be decoded to its
+            end. Of a file that is damaged (``decode_failed``) or cut short (``truncated``) the windows before that are
+            in the table; of one that failed otherwise none are.
         reason: Short code of why it was skipped or failed, or which stream an ``ok`` file lacks (``no_audio``,
             ``no_video``).
         message: The same as a sentence.

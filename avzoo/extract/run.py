@@ -36,6 +36,9 @@ _FORMAT = 1
 _MAX_GROUP = 64
 _MIN_GROUPS = 16
 
+#: Failures that may come from the machine, as a busy or full one: another run tries again.
+_NOT_FINAL = ("timeout", "decoder_died")
+
 
 class ExtractError(AvzooError):
     """An extraction cannot begin or go on; the message says why and what to do."""
@@ -71,8 +74,8 @@ class ExtractReport:
 
     @property
     def exit_code(self) -> int:
-        """0 if no file failed, 1 if some did, 3 if none succeeded."""
-        return 3 if not self.ok else int(self.failed > 0)
+        """0 if no file failed, 1 if some did, 3 if not one window was embedded."""
+        return 3 if not self.windows else int(self.failed > 0)
 
 
 def extract(
@@ -95,9 +98,14 @@ def extract(
 
     ``out`` receives ``features/part-NNNNN.parquet`` (see `table.SCHEMA`), ``manifest.parquet`` with one row per file
     (see `ManifestRow`), written last, and ``extraction.json``, how it was made. Run again with the same arguments, it
-    goes on where it was interrupted, and takes in files that were added, changed or removed: finished parts whose
-    files are as they were are kept. The result has the same bytes as that of one uninterrupted run with any number of
-    workers (on one machine and one build of the libraries).
+    goes on where it was interrupted, and takes in files that were added, changed or removed. The result has the same
+    bytes as that of one uninterrupted run with any number of workers (on one machine and one build of the libraries).
+
+    A part is of files that follow each other in the order of all; it is kept if these are the same files, unchanged.
+    So a changed file costs its part, but one that is added or removed moves all files after it, and among fewer than
+    about a thousand files it may change the length of parts: those after it, or all, are made again. Made again are
+    also parts with a file that failed by ``timeout`` or ``decoder_died``, which may be the machine's doing and not the
+    file's.
 
     Args:
         paths: Files, and folders that are searched to any depth (see `discover`).
@@ -149,7 +157,7 @@ def extract(
     with _claim(folder):
         _note(folder, settings, sorted(os.path.abspath(path) for path in given))
         groups = _groups(files, folder, settings)
-        pending = [group for group in groups if read_part(group.path, group.fingerprint) is None]
+        pending = [group for group in groups if not _is_final(group)]
         kept = len(files) - sum(len(group.files) for group in pending)
         start = time.monotonic()
         if pending:
@@ -224,6 +232,12 @@ def _groups(files: list[InputFile], folder: Path, settings: dict[str, Any]) -> l
         fingerprint = hashlib.sha256(basis.encode()).hexdigest()
         groups.append(Group(folder / PARTS / f"part-{index:05}.parquet", members, fingerprint))
     return groups
+
+
+def _is_final(group: Group) -> bool:
+    """Whether the part of a group is there and another run would come to the same verdict on each file."""
+    rows = read_part(group.path, group.fingerprint)
+    return rows is not None and not any(row.reason in _NOT_FINAL for row in rows)
 
 
 def _finish(folder: Path, groups: list[Group]) -> list[ManifestRow]:

@@ -90,7 +90,7 @@ def test_names_that_look_like_options(
 def test_when_nothing_succeeds_it_is_said(run: Run, media: Path, nano_checkpoint: Path, tmp_path: Path) -> None:
     code, _, err = run("extract", media / "bad.mp4", "--model", nano_checkpoint, "--out", tmp_path, "--device", "cpu")
     assert code == 3
-    assert "no file succeeded" in err
+    assert "nothing was embedded" in err
 
 
 @pytest.mark.parametrize(

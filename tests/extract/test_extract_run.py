@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +16,8 @@ import torch
 from avzoo.errors import AvzooError
 from avzoo.extract import Encoder, ExtractError, FeatureTable, Progress, extract
 from avzoo.extract.discover import InputError
-from avzoo.media import write_clip
+from avzoo.extract.workers import DecodeWorker
+from avzoo.media import Clip, ClipSpec, MediaError, write_clip
 
 NAMES = ["plain.mp4", "two words.mp4", "ünïcödé 日本.mp4", 'it\'s "quoted".mp4', "-dash.mp4", "sub/new\nline.mp4"]
 
@@ -226,8 +227,24 @@ def test_windows_before_the_damage_are_kept(encoder: Encoder, tmp_path: Path) ->
     report = extract(tmp_path / "a.mp4", encoder, tmp_path / "out")
     (row,) = report.problems
     assert row.status == "failed" and row.reason in ("truncated", "decode_failed")
-    assert row.windows >= 1 and report.exit_code == 3
+    assert row.windows >= 1 and report.exit_code == 1
     assert len(FeatureTable(tmp_path / "out").read("video").path) == row.windows
+
+
+@pytest.mark.parametrize("reason", ["timeout", "decoder_died"])
+def test_failures_of_the_machine_are_tried_again(
+    media: Path, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    def fail(self: DecodeWorker, path: str, spec: ClipSpec) -> Iterator[Clip]:
+        raise MediaError(reason, path, "was not the file's fault")  # type: ignore[arg-type]
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DecodeWorker, "decode", fail)
+        assert extract(media / "plain.mp4", encoder, tmp_path).problems[0].reason == reason
+    again = extract(media / "plain.mp4", encoder, tmp_path)
+    assert (again.ok, again.kept, again.exit_code) == (1, 0, 0)
+    assert extract(media / "plain.mp4", encoder, tmp_path).kept == 1
 
 
 def test_when_nothing_succeeds_the_code_is_three(media: Path, encoder: Encoder, tmp_path: Path) -> None:
