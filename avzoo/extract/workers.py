@@ -129,7 +129,7 @@ class DecodeWorker:
         try:
             self._start()
             self._connection.send_bytes(json.dumps({"path": path, "spec": asdict(spec)}).encode())
-            while (item := self._receive(self.limits.clip_timeout + _GRACE_SECONDS)) is not None:
+            while (item := self._receive(self.limits.clip_timeout + _GRACE_SECONDS, spec)) is not None:
                 if isinstance(item, _Failure):
                     finished = True
                     raise MediaError(item.reason, path, item.detail)
@@ -169,7 +169,7 @@ class DecodeWorker:
                 raise WorkerStopped from None
             raise RuntimeError("a decode worker did not start") from error
 
-    def _receive(self, seconds: float) -> Durations | Clip | _Failure | None:
+    def _receive(self, seconds: float, spec: ClipSpec | None = None) -> Durations | Clip | _Failure | None:
         """The next message, whole; None for one that only marks a beginning or an end.
 
         Raises:
@@ -181,7 +181,8 @@ class DecodeWorker:
         try:
             header = json.loads(self._connection.recv_bytes(_MAX_HEADER))
             match header.pop("kind"):
-                case "clip":
+                case "clip" if spec is not None:
+                    _check_shapes(header["frames"], header["samples"], spec, self.limits)
                     header["frames"] = self._receive_tensor(header["frames"], torch.uint8)
                     header["samples"] = self._receive_tensor(header["samples"], torch.float32)
                     return Clip(**header)
@@ -230,6 +231,18 @@ class DecodeWorker:
             self._process.join()
             self._connection.close()
             self._process = None
+
+
+def _check_shapes(frames: list[int] | None, samples: list[int] | None, spec: ClipSpec, limits: Limits) -> None:
+    """Raises ValueError for a clip that was not asked for, before memory is given to it."""
+    if frames is not None:
+        count, channels, height, width = frames
+        short, long = sorted((height, width))
+        largest = limits.max_pixels if spec.short_side is None else spec.short_side**2 * limits.max_aspect
+        if (count, channels) != (spec.num_frames, 3) or not 0 < short * long <= largest or short < 0:
+            raise ValueError(f"frames of shape {frames}")
+    if samples is not None and samples != [spec.num_samples]:
+        raise ValueError(f"samples of shape {samples}")
 
 
 @contextmanager

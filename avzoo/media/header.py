@@ -247,10 +247,14 @@ def _check_header(media: OpenMedia) -> None:
 
 
 def check_pixels(media: OpenMedia, width: int, height: int) -> None:
-    """Raises MediaError ``too_large`` for a frame above the limit."""
-    if width * height > media.limits.max_pixels:
+    """Raises MediaError ``too_large`` for a frame above the limits."""
+    limits = media.limits
+    if max(width, height) > limits.max_aspect * min(width, height):
+        detail = f"frames of {width} x {height}, the limit is a side {limits.max_aspect:g} times as long as the other"
+        raise MediaError("too_large", media.path, detail)
+    if width * height > limits.max_pixels:
         raise MediaError(
-            "too_large", media.path, f"frames of {width} x {height}, the limit is {media.limits.max_pixels} pixels"
+            "too_large", media.path, f"frames of {width} x {height}, the limit is {limits.max_pixels} pixels"
         )
 
 

@@ -13,6 +13,8 @@ class Limits:
 
     Attributes:
         max_pixels: Pixels of one frame; the default admits 8192 x 4320.
+        max_aspect: Longer over shorter side of a frame. Frames are scaled by their shorter side, up too: without this
+            cap a thin strip of few pixels would become a huge one.
         max_frames: Decoded frames of one file.
         max_duration: Seconds of one file.
         max_channels: Audio channels.
@@ -21,6 +23,7 @@ class Limits:
     """
 
     max_pixels: int = 8192 * 4320
+    max_aspect: float = 32.0
     max_frames: int = 10_000_000
     max_duration: float = 24 * 3600.0
     max_channels: int = 64

@@ -49,6 +49,7 @@ def test_clips_are_those_of_the_same_process(tmp_path: Path, make_clip: Callable
         ("hang", "timeout", "a clip took more than 0.2 s"),
         ("break off", "decoder_died", "exit status 1"),
         ("lie", "decoder_died", "signal SIGKILL"),
+        *((deed, "decoder_died", "signal SIGKILL") for deed in worker_decoders.UNASKED),
     ],
 )
 def test_a_file_that_ends_its_worker_costs_itself_alone(
@@ -77,7 +78,7 @@ def test_a_worker_that_dies_between_files_costs_none() -> None:
 def test_the_worker_waits_for_its_reader(tmp_path: Path) -> None:
     note = tmp_path / "count"
     with DecodeWorker(prefetch=2, timeout=60, decode=worker_decoders.count_up) as worker:
-        decoded = worker.decode(str(note), SPEC)
+        decoded = worker.decode(str(note), ClipSpec(num_frames=1))
         for _ in range(4):
             next(decoded)
         time.sleep(0.3)

@@ -15,16 +15,24 @@ import torch
 from avzoo.extract.workers import Durations
 from avzoo.media import Clip, ClipSpec, Limits
 
+#: Shapes of frames and samples that nobody asked for: 32 frames of a shorter side of 32 pixels, and 64000 samples.
+UNASKED = {
+    "too many frames": ((33, 3, 4, 6), 64_000),
+    "too large": ((32, 3, 40, 1000), 64_000),
+    "too long": ((32, 3, 4, 6), 64_001),
+}
 
-def clips(count: int) -> Iterator[Clip]:
+
+def clips(count: int, spec: ClipSpec) -> Iterator[Clip]:
     for index in range(count):
-        yield Clip(float(index), index + 1.0, torch.full((2, 3, 4, 6), index, dtype=torch.uint8), torch.ones(5) / 2)
+        frames = torch.full((spec.num_frames, 3, 4, 6), index, dtype=torch.uint8)
+        yield Clip(float(index), index + 1.0, frames, torch.ones(spec.num_samples) / 2)
 
 
 def misbehave(path: str, spec: ClipSpec, limits: Limits) -> Iterator[Durations | Clip]:
     """Does to a file what its name says, after two clips."""
     yield Durations(3.0, 3.0, None)
-    yield from clips(2)
+    yield from clips(2, spec)
     deed = os.path.basename(path)
     if deed == "abort":
         os.abort()
@@ -38,6 +46,9 @@ def misbehave(path: str, spec: ClipSpec, limits: Limits) -> Iterator[Durations |
         raise TypeError("a defect")
     if deed == "break off":
         os.closerange(3, 100)
+    if deed in UNASKED:
+        shape, samples = UNASKED[deed]
+        yield Clip(2.0, 3.0, torch.zeros(shape, dtype=torch.uint8), torch.zeros(samples))
     if deed == "lie":
         for fd in range(3, 100):
             with suppress(OSError):

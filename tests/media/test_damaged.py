@@ -9,6 +9,7 @@ import torch
 from media_files import index_of, regular, tone, write_media
 
 import avzoo.media.header as header
+import avzoo.media.video as video
 from avzoo.media import Clip, ClipSpec, Limits, MediaError, iter_clips, probe, read_clip, write_clip
 
 SECOND = ClipSpec(num_frames=8)
@@ -95,6 +96,7 @@ def test_a_clip_that_meets_the_damage_is_not_read_alone(long_files: dict[str, Pa
     ("limits", "reason", "clips"),
     [
         (Limits(max_pixels=48 * 64 - 1), "too_large", 0),
+        (Limits(max_aspect=1.3), "too_large", 0),
         (Limits(max_duration=1.0), "too_long", 0),
         (Limits(max_frames=30), "too_large", 1),
     ],
@@ -112,6 +114,14 @@ def test_limits_hold_where_the_header_is_silent(tmp_path: Path, monkeypatch: pyt
     for limits, reason in ((Limits(max_duration=1.5), "too_long"), (Limits(max_pixels=1000), "decode_failed")):
         assert read_all(path, limits=limits)[1] == reason
     assert read_all(path, ClipSpec(num_frames=8, video=False), Limits(max_duration=1.5))[1] == "too_long"
+
+
+def test_a_thin_strip_is_refused_before_it_is_converted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_media(tmp_path / "a.mp4", regular(4), size=(16, 640))
+    assert read_all(path)[1] == "too_large"
+    monkeypatch.setattr(header, "_check_header", lambda media: None)
+    monkeypatch.setattr(video.PyAVVideo, "_convert", lambda *_: pytest.fail("converted"))
+    assert read_all(path)[1] == "too_large"
 
 
 def test_limits_must_be_positive() -> None:
