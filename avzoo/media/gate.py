@@ -107,9 +107,17 @@ def identify(head: bytes) -> Container | None:
     if len(head) > 1 and head[0] == 0xFF:
         if head[1] & 0xF6 == 0xF0:  # sync word, layer 0
             return ADTS
-        if head[1] & 0xE0 == 0xE0 and head[1] & 0x06:  # sync word, layers I to III
+        if _is_mpeg_audio(head):
             return MP3
     return None
+
+
+def _is_mpeg_audio(head: bytes) -> bool:
+    """A valid header of an MPEG audio frame: sync word, version, layer, bit rate and sampling rate, none reserved."""
+    if len(head) < 4 or head[:2] == b"\xff\xfe":  # the mark of UTF-16 text, else layer I with a checksum
+        return False
+    version, layer, rates = head[1] >> 3 & 3, head[1] >> 1 & 3, head[2]
+    return head[1] & 0xE0 == 0xE0 and version != 1 and layer != 0 and rates >> 4 != 15 and rates >> 2 & 3 != 3
 
 
 def _is_transport_stream(head: bytes) -> bool:

@@ -66,8 +66,28 @@ def test_a_playlist_demuxer_is_never_reached(tmp_path: Path, clip_mp4: Path, mon
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "empty"), (b"hello\n", "not_media"), (bytes(4096), "not_media"), (b"\0\0\0\x20ftypisom", "bad_header")],
-    ids=["zero bytes", "text", "null bytes", "signature alone"],
+    [
+        (b"", "empty"),
+        (b"hello\n", "not_media"),
+        (b"\xff\xfe" + "#EXTM3U\n".encode("utf-16-le"), "not_media"),
+        (b"\xff\xfb\xf0\x00", "not_media"),
+        (b"\xff\xfb\x9c\x00", "not_media"),
+        (b"\xff\xeb\x90\x00", "not_media"),
+        (b"\xff\xfb", "not_media"),
+        (bytes(4096), "not_media"),
+        (b"\0\0\0\x20ftypisom", "bad_header"),
+    ],
+    ids=[
+        "zero bytes",
+        "text",
+        "text in UTF-16",
+        "mp3 of no bit rate",
+        "mp3 of no sampling rate",
+        "mp3 of no version",
+        "mp3 of two bytes",
+        "null bytes",
+        "signature alone",
+    ],
 )
 def test_files_that_are_no_media(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "clip.mp4"
