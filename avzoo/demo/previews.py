@@ -8,17 +8,20 @@ this machine: never the bytes of a file.
 from __future__ import annotations
 
 import io
-from collections import OrderedDict
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 
+import av
 import torch
 from PIL import Image
+from torchvision.transforms.v2 import functional as transforms
 
 from avzoo.demo.library import Library, Moment
 from avzoo.demo.pictures import frame_picture, spectrogram_picture
+from avzoo.errors import AvzooError
 from avzoo.media import Clip, ClipSpec, read_clip
 from avzoo.media.write import write_clip
 from avzoo.processing.log_mel import log_mel
@@ -27,7 +30,12 @@ SHORT_SIDE = 240  # pixels
 _STILL_SIDE = 160
 _FPS = 30.0
 _SAMPLE_RATE = 32_000
-_KEPT = 512  # clips that stay on disk
+_SIDES = (2, 4096)  # pixels that a side of a preview may have; H.264 encoders and browsers refuse more
+_KEPT = 128  # clips that stay in memory, some 100 kB each
+
+
+class PreviewError(AvzooError):
+    """A clip that was decoded cannot be shown; the message is for the page."""
 
 
 def preview_spec(seconds: float) -> ClipSpec:
@@ -35,22 +43,42 @@ def preview_spec(seconds: float) -> ClipSpec:
     return ClipSpec(fps=_FPS, num_frames=max(1, round(seconds * _FPS)), sample_rate=_SAMPLE_RATE, short_side=SHORT_SIDE)
 
 
-def write_preview(path: Path, clip: Clip) -> None:
-    """Writes a clip that was read with `preview_spec` as mp4."""
+def preview(clip: Clip, folder: Path) -> bytes:
+    """Encodes a clip that was read with `preview_spec` as mp4.
+
+    Args:
+        clip: Frames of any size: their sides are brought to even numbers in [2, 4096].
+        folder: Where to work; it is left as it was.
+
+    Raises:
+        PreviewError: FFmpeg does not encode it.
+    """
     frames, samples = clip.frames, clip.samples
     seconds = clip.end - clip.start
     if frames is not None:
-        frames = frames[: max(1, round(seconds * _FPS))]  # beyond the end of the file they repeat
-        frames = frames[..., : frames.shape[-2] // 2 * 2, : frames.shape[-1] // 2 * 2]
+        frames = _fitted(frames[: max(1, round(seconds * _FPS))])  # beyond the end of the file they repeat
     if samples is not None:
         samples = samples[: max(1, round(seconds * _SAMPLE_RATE))]
-    write_clip(path, frames, _FPS, samples, _SAMPLE_RATE)
+    with TemporaryDirectory(dir=folder) as scratch:
+        path = Path(scratch) / "clip.mp4"
+        try:
+            write_clip(path, frames, _FPS, samples, _SAMPLE_RATE)
+        except av.FFmpegError as error:
+            raise PreviewError("this clip cannot be shown: its preview could not be encoded") from error
+        return path.read_bytes()
+
+
+def _fitted(frames: torch.Tensor) -> torch.Tensor:
+    """Frames ``(..., H, W)`` with sides that a preview may have."""
+    least, most = _SIDES
+    size = [min(max(side // 2 * 2, least), most) for side in frames.shape[-2:]]
+    return frames if size == list(frames.shape[-2:]) else transforms.resize(frames, size, antialias=True)
 
 
 def still(clip: Clip) -> bytes:
     """JPEG of a clip's first frame or, of a clip without picture, its spectrogram."""
     if clip.frames is not None:
-        return jpeg(frame_picture(clip.frames[0]))
+        return jpeg(frame_picture(_fitted(clip.frames[0])))
     if clip.samples is None:
         return jpeg(Image.new("RGB", (_STILL_SIDE, _STILL_SIDE)))
     return jpeg(spectrogram_picture(log_mel(clip.samples[None])[0]).resize((_STILL_SIDE * 4 // 3, _STILL_SIDE)))
@@ -68,33 +96,28 @@ class Previews:
 
     Args:
         library: The moments.
-        folder: An empty folder for the clips, private to this object.
+        folder: A private folder to work in; it is left as it was.
     """
 
     def __init__(self, library: Library, folder: Path) -> None:
         self._library = library
         self._folder = folder
-        self._clips: OrderedDict[int, Path] = OrderedDict()
-        self._lock = Lock()
+        # One per moment: who asks for a clip that is being made waits for it, and for no other.
+        self._locks = [Lock() for _ in library]
+        self._clip = lru_cache(maxsize=_KEPT)(self._make_clip)
         self._still = lru_cache(maxsize=4096)(self._make_still)
 
-    def clip(self, number: int) -> Path:
-        """The mp4 file of a moment.
+    def clip(self, number: int) -> bytes:
+        """The mp4 clip of a moment.
 
         Raises:
             UnknownMomentError: There is no such moment.
             MediaError: Its file cannot be read any more.
+            PreviewError: It cannot be encoded.
         """
         moment = self._library.moment(number)
-        with self._lock:
-            if number not in self._clips:
-                path = self._folder / f"{number}.mp4"
-                write_preview(path, read_moment(moment, preview_spec(moment.end - moment.start)))
-                self._clips[number] = path
-                if len(self._clips) > _KEPT:
-                    self._clips.popitem(last=False)[1].unlink()
-            self._clips.move_to_end(number)
-            return self._clips[number]
+        with self._locks[moment.number]:
+            return self._clip(moment.number)
 
     def still(self, number: int) -> bytes:
         """The JPEG picture of a moment: its middle frame, or the spectrogram of a moment without picture.
@@ -104,6 +127,10 @@ class Previews:
             MediaError: Its file cannot be read any more.
         """
         return self._still(number)
+
+    def _make_clip(self, number: int) -> bytes:
+        moment = self._library.moment(number)
+        return preview(read_moment(moment, preview_spec(moment.end - moment.start)), self._folder)
 
     def _make_still(self, number: int) -> bytes:
         moment = self._library.moment(number)

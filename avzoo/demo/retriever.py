@@ -5,14 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 
 from avzoo.demo.attention import Attention, attend, has_attention
 from avzoo.demo.library import Library, Moment
-from avzoo.demo.previews import SHORT_SIDE, preview_spec, read_moment, still, write_preview
+from avzoo.demo.previews import SHORT_SIDE, preview, preview_spec, read_moment, still
 from avzoo.errors import AvzooError
 from avzoo.extract import Encoder
 from avzoo.extract.embeddings import Vectors
@@ -117,10 +116,10 @@ class Retriever:
 
         Raises:
             UnknownMomentError: There is no such moment.
-            MediaError: Its file cannot be read any more.
+            QueryError: Its file cannot be read any more.
         """
         moment = self.library.moment(number)
-        clip = read_moment(moment, self._spec())
+        clip = _read_moment(moment, self._spec_of_index())
         return Query(moment.title, self._embed([clip]), moment.start, moment.end, sha256=moment.sha256)
 
     def from_file(self, path: Path, title: str) -> Example:
@@ -128,6 +127,7 @@ class Retriever:
 
         Raises:
             QueryError: The file cannot be decoded, or has nothing to embed.
+            PreviewError: The file cannot be shown.
         """
         try:
             duration, clips = _read(path, self._spec(), MAX_WINDOWS)
@@ -137,11 +137,7 @@ class Retriever:
         if not clips or not shown:
             raise QueryError(f"“{title}” gives neither a picture nor a sound to search with")
         query = Query(title, self._embed(clips), clips[0].start, clips[-1].end, duration)
-        with TemporaryDirectory(dir=self._folder) as scratch:
-            preview = Path(scratch) / "clip.mp4"
-            write_preview(preview, shown[0])
-            clip = preview.read_bytes()
-        return Example(query, clip, still(shown[0]), self._attend(clips[0], shown[0].frames))
+        return Example(query, preview(shown[0], self._folder), still(shown[0]), self._attend(clips[0], shown[0].frames))
 
     def answers(self, query: Query, direction: Direction) -> list[Answer]:
         """The moments most like a query, best first.
@@ -163,18 +159,22 @@ class Retriever:
 
         Raises:
             UnknownMomentError: There is no such moment.
-            MediaError: Its file cannot be read any more.
+            QueryError: Its file cannot be read any more.
         """
         moment = self.library.moment(number)
-        spec = self._spec()
-        clip = read_moment(moment, spec)
+        spec = self._spec_of_index()
+        clip = _read_moment(moment, spec)
         shown = None
         if clip.frames is not None:
-            shown = read_moment(moment, replace(spec, short_side=SHORT_SIDE, audio=False)).frames
+            shown = _read_moment(moment, replace(spec, short_side=SHORT_SIDE, audio=False)).frames
         return self._attend(clip, shown)
 
     def _spec(self) -> ClipSpec:
         return self.encoder.clip_spec()
+
+    def _spec_of_index(self) -> ClipSpec:
+        """As `_spec`, decoded as the index was: other decoders may choose other frames."""
+        return self.encoder.clip_spec(decoder=self.library.index.info.decoder)
 
     def _attend(self, clip: Clip, shown: torch.Tensor | None) -> Attention | None:
         return attend(self.encoder, clip, shown) if has_attention(self.encoder) else None
@@ -191,6 +191,18 @@ class Retriever:
             for name, vectors in embedded.items()
             if name != "joint"
         }
+
+
+def _read_moment(moment: Moment, spec: ClipSpec) -> Clip:
+    """As `read_moment`, with errors that call the file by its title: where it lies is nobody's business.
+
+    Raises:
+        QueryError: The file cannot be read any more.
+    """
+    try:
+        return read_moment(moment, spec)
+    except MediaError as error:
+        raise QueryError(f"“{moment.title}” cannot be read any more: {error.detail}") from error
 
 
 def _read(path: Path, spec: ClipSpec, count: int) -> tuple[float | None, list[Clip]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -12,8 +14,8 @@ from typing import Any
 
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI
-from fastapi.responses import FileResponse, PlainTextResponse, Response
+from fastapi import FastAPI, Request
+from fastapi.responses import PlainTextResponse, Response
 
 from avzoo.demo.app import build, style, theme
 from avzoo.demo.library import Library, UnknownMomentError
@@ -66,7 +68,7 @@ def serve(
     with TemporaryDirectory(prefix="avzoo-demo-") as private:
         folder = Path(private)
         retriever = Retriever(encoder, library, folder)
-        app = create_app(retriever, folder, _LOOPBACK if host in _LOOPBACK else None)
+        app = create_app(retriever, folder, _LOOPBACK | {host} if ip_address(host).is_loopback else None)
         Thread(target=retriever.warm_up, daemon=True).start()
         on_ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
         # Pages that are open hold a connection for ever: leave them a second.
@@ -79,21 +81,21 @@ def create_app(retriever: Retriever, private: Path, hosts: set[str] | None = Non
 
     Args:
         retriever: What answers.
-        private: A folder for uploads and previews, that nobody else can read.
+        private: A folder for uploads and for work on previews, that nobody else can read.
         hosts: Names under which it may be called; None for any. Those of loopback alone keep pages of other sites from
-            reaching it through a name of theirs (DNS rebinding).
+            reaching it through a name of theirs (DNS rebinding), or in a frame.
     """
-    uploads, clips = private / "uploads", private / "clips"
+    uploads, scratch = private / "uploads", private / "scratch"
     uploads.mkdir()
-    clips.mkdir()
+    scratch.mkdir()
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-    previews = Previews(retriever.library, clips)
+    previews = Previews(retriever.library, scratch)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     # Not asynchronous: decoding runs in a thread.
     @app.get("/moments/{number}.mp4")
-    def clip(number: int) -> Response:
-        return _found(lambda: FileResponse(previews.clip(number), media_type="video/mp4"))
+    def clip(number: int, request: Request) -> Response:
+        return _found(lambda: _part(previews.clip(number), request.headers.get("range", "")))
 
     @app.get("/moments/{number}.jpg")
     def still(number: int) -> Response:
@@ -130,12 +132,27 @@ def _found(make: Callable[[], Response]) -> Response:
         return PlainTextResponse("this moment cannot be read any more", status_code=410)
 
 
+def _part(clip: bytes, asked: str) -> Response:
+    """A clip, or the one range of its bytes that is asked for: players need that to seek."""
+    headers = {"Accept-Ranges": "bytes"}
+    match = re.fullmatch(r"bytes=(\d{1,15})-(\d{0,15})", asked)
+    if match is None:  # none, or a form that may be ignored (RFC 9110, 14.2)
+        return Response(clip, media_type="video/mp4", headers=headers)
+    first = int(match[1])
+    last = min(int(match[2] or len(clip)), len(clip) - 1)
+    if first > last:
+        return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{len(clip)}"})
+    headers["Content-Range"] = f"bytes {first}-{last}/{len(clip)}"
+    return Response(clip[first : last + 1], 206, media_type="video/mp4", headers=headers)
+
+
 class _Gate:
     """Lets through what the page needs, and tells the browser to let it reach nothing else."""
 
     def __init__(self, app: Any, hosts: set[str] | None) -> None:
         self._app = app
         self._hosts = hosts
+        self._policy = _POLICY if hosts is None else f"{_POLICY}; frame-ancestors 'none'"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -152,7 +169,8 @@ class _Gate:
             if event["type"] == "http.response.start":
                 event["headers"] = [
                     *event["headers"],
-                    (b"content-security-policy", _POLICY.encode()),
+                    (b"content-security-policy", self._policy.encode()),
+                    (b"cross-origin-resource-policy", b"same-origin"),
                     (b"x-content-type-options", b"nosniff"),
                     (b"referrer-policy", b"no-referrer"),
                 ]
@@ -164,8 +182,17 @@ class _Gate:
         """Whether a request calls this server by its name and is no other site's."""
         headers = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0].strip("[]")
-        foreign = scope["method"] != "GET" and headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin")
-        return not foreign and (self._hosts is None or host in self._hosts)
+        own = headers.get(b"sec-fetch-site", b"none") in (b"none", b"same-origin")
+        return (own or self._opens_page(scope, headers)) and (self._hosts is None or host in self._hosts)
+
+    def _opens_page(self, scope: Any, headers: dict[bytes, bytes]) -> bool:
+        """Whether a request of another site does no more than open the page, as a link or, where allowed, a frame."""
+        places = (b"document",) if self._hosts is not None else (b"document", b"iframe")
+        return (
+            (scope["method"], scope["path"]) == ("GET", "/")
+            and headers.get(b"sec-fetch-mode") == b"navigate"
+            and headers.get(b"sec-fetch-dest") in places
+        )
 
 
 def _needed(path: str) -> bool:

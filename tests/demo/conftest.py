@@ -7,10 +7,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from served_demo import Served
 
 import avzoo
 from avzoo.demo.gallery import open_gallery
@@ -37,14 +37,6 @@ def library(encoder: Encoder, gallery_root: Path) -> Library:
 @pytest.fixture
 def retriever(encoder: Encoder, library: Library, tmp_path: Path) -> Retriever:
     return Retriever(encoder, library, tmp_path)
-
-
-@dataclass(frozen=True)
-class Served:
-    """A running demo: its address, and its private folder."""
-
-    url: str
-    private: Path
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Served
+from served_demo import Served
 
 from avzoo.demo.library import Library
 
@@ -73,7 +73,7 @@ def test_upload_search_and_play(page: Any, served: Served, library: Library) -> 
     assert page.locator("#answers .av-answer").count() == 3
     first = page.locator("#answers .av-answer").first
     assert first.get_attribute("data-number") == "1"
-    assert "1.00" in first.inner_text() and "0.0 - 4.0 s" in first.inner_text()
+    assert "1.000" in first.inner_text() and "0.0 - 4.0 s" in first.inner_text()
     assert first.is_visible() and page.locator("#query video").is_visible()
     assert _plays(page, "#answers .av-answer video")
     assert _plays(page, "#query video")

@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 import pytest
-from conftest import Served
 from gradio_calls import call, file_data, raw_get, text, upload
+from served_demo import Served
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
 
+from avzoo.demo import server as server_module
 from avzoo.demo.library import Library
 from avzoo.demo.server import MAX_UPLOAD, PORT, ServerError, listen
+from avzoo.extract import Encoder
 
 
 @pytest.fixture
@@ -52,6 +57,12 @@ def test_moments_are_served_by_number(client: httpx.Client, library: Library) ->
     assert clip.headers["content-type"] == "video/mp4" and clip.content[4:8] == b"ftyp"
     part = client.get("/moments/0.mp4", headers={"Range": "bytes=4-7"})
     assert (part.status_code, part.content) == (206, b"ftyp")  # players seek
+    size = len(clip.content)
+    assert part.headers["content-range"] == f"bytes 4-7/{size}"
+    rest = client.get("/moments/0.mp4", headers={"Range": f"bytes={size - 3}-"})
+    assert (rest.status_code, rest.content) == (206, clip.content[-3:])
+    assert client.get("/moments/0.mp4", headers={"Range": f"bytes={size}-"}).status_code == 416
+    assert client.get("/moments/0.mp4", headers={"Range": "bytes=-3"}).content == clip.content  # as if not asked
 
 
 @pytest.mark.parametrize(
@@ -113,7 +124,7 @@ def test_an_upload_is_searched_with_and_deleted(client: httpx.Client, served: Se
     assert answer["success"]
     page = text(answer)
     assert 'data-number="1"' in page and page.index('data-number="1"') < page.index('data-number="0"')
-    assert "1.00" in page and "0.0 - 4.0 s" in page
+    assert "1.000" in page and "0.0 - 4.0 s" in page
     assert "Where it looked: your query" in page and "data:video/mp4;base64," in page
     assert _uploads(served) == []
 
@@ -171,7 +182,61 @@ def test_pages_of_other_sites_are_kept_out(client: httpx.Client) -> None:
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 404
     cross = {"Sec-Fetch-Site": "cross-site"}
     assert client.post("/gradio_api/upload", files={"files": b"x"}, headers=cross).status_code == 404
-    assert client.get("/", headers=cross).status_code == 200  # a link to the demo
+    link = cross | {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert client.get("/", headers=link).status_code == 200  # a link to the demo
+    assert client.get("/moments/0.mp4", headers=link).status_code == 404
+    frame = link | {"Sec-Fetch-Dest": "iframe"}
+    assert client.get("/", headers=frame).status_code == 404
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("path", ["/", "/config", "/moments/0.mp4", "/moments/0.jpg"])
+def test_other_sites_cannot_embed_anything(client: httpx.Client, path: str, site: str) -> None:
+    embedded = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    assert client.get(path, headers=embedded).status_code == 404
+    own = client.get(path, headers=embedded | {"Sec-Fetch-Site": "same-origin"})
+    assert own.status_code == 200
+    assert own.headers["cross-origin-resource-policy"] == "same-origin"
+    assert "frame-ancestors 'none'" in own.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(("hosts", "status"), [(None, 200), ({"demo"}, 404)])
+def test_only_a_public_demo_may_be_framed(hosts: set[str] | None, status: int) -> None:
+    gate = server_module._Gate(PlainTextResponse("page"), hosts)
+    frame = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
+    browser = TestClient(gate, base_url="http://demo")
+    assert browser.get("/", headers=frame).status_code == status
+    assert browser.get("/moments/0.mp4", headers=frame).status_code == 404
+    assert ("frame-ancestors" in browser.get("/").headers["content-security-policy"]) == (hosts is not None)
+
+
+@pytest.mark.parametrize(
+    ("host", "names"),
+    [("127.0.0.1", True), ("127.0.1.1", True), ("0.0.0.0", False)],
+)
+def test_every_loopback_address_keeps_the_check_of_names(
+    host: str, names: bool, monkeypatch: pytest.MonkeyPatch, encoder: Encoder, library: Library
+) -> None:
+    seen: list[set[str] | None] = []
+    monkeypatch.setattr(server_module, "create_app", lambda _retriever, _private, hosts: seen.append(hosts))
+    monkeypatch.setattr(server_module.uvicorn.Server, "run", lambda _self, sockets: None)
+    monkeypatch.setattr(server_module.Retriever, "warm_up", lambda _self: None)
+    with listen(host, 0) as listener:
+        server_module.serve(encoder, library, listener)
+    assert seen == [{"127.0.0.1", "localhost", "::1", host} if names else None]
+
+
+def test_a_moment_whose_file_is_gone_does_not_tell_where_it_lay(
+    client: httpx.Client, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = library.moment(2)
+    moved = [replace(each, path=each.path + ".gone") for each in library]
+    monkeypatch.setattr(library, "_moments", moved)
+    picked = text(call(client, "gallery", "select", ["video-video"], {"number": 2}))
+    looked = text(call(client, "answers", "select", [], {"number": 2}))
+    for page in (picked, looked):
+        assert "cannot be read any more: no such file" in page and moment.title in page
+        assert str(Path(moment.path).parent) not in page
 
 
 def test_an_address_that_is_taken_is_said_in_a_sentence(served: Served) -> None:

@@ -5,19 +5,25 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from avzoo.demo import previews as previews_module
 from avzoo.demo import retriever as retriever_module
-from avzoo.demo.library import Library, UnknownMomentError
-from avzoo.demo.previews import Previews
+from avzoo.demo.library import Library, Moment, UnknownMomentError
+from avzoo.demo.previews import PreviewError, Previews, preview, read_moment, still
 from avzoo.demo.retriever import QueryError, Retriever
 from avzoo.extract import Encoder
-from avzoo.media import MediaError, probe
+from avzoo.extract import encoder as encoder_module
+from avzoo.media import Clip, ClipSpec, MediaError, probe
 from avzoo.retrieval import DIRECTIONS, Index, RetrievalError
 
 
@@ -111,14 +117,81 @@ def test_another_model_is_refused(encoder: Encoder, library: Library, tmp_path: 
 
 def test_previews_are_made_for_browsers_and_once(library: Library, tmp_path: Path) -> None:
     previews = Previews(library, tmp_path)
-    path = previews.clip(1)
+    clip = previews.clip(1)
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(clip)
     info = probe(path)
     assert info.video is not None and (info.video.codec, info.video.width) == ("h264", 128)
     assert info.duration == pytest.approx(4.0, abs=0.1)
-    made = path.stat().st_mtime_ns
-    assert previews.clip(1) == path and path.stat().st_mtime_ns == made
+    assert previews.clip(1) is clip
+    assert list(tmp_path.iterdir()) == [path]
     picture = np.asarray(Image.open(io.BytesIO(previews.still(1))))
     assert picture.shape == (128, 128, 3) and picture.std() > 5
+
+
+def test_one_slow_preview_holds_up_no_other(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, go_on = Event(), Event()
+    made: list[int] = []
+
+    def read(moment: Moment, spec: ClipSpec) -> Clip:
+        made.append(moment.number)
+        if moment.number == 0:
+            started.set()
+            assert go_on.wait(60)
+        return Clip(0.0, 0.1, torch.zeros(3, 3, 16, 16, dtype=torch.uint8), None)
+
+    monkeypatch.setattr(previews_module, "read_moment", read)
+    previews = Previews(library, tmp_path)
+    with ThreadPoolExecutor() as pool:
+        try:
+            slow = pool.submit(previews.clip, 0)
+            assert started.wait(60)
+            again = pool.submit(previews.clip, 0)
+            assert pool.submit(previews.clip, 1).result(timeout=60)[4:8] == b"ftyp"
+        finally:
+            go_on.set()
+        assert again.result(60) is slow.result(60)
+    assert made == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [((1, 1), (2, 2)), ((1, 5001), (2, 4096)), ((17, 19), (16, 18)), ((16, 18), (16, 18))]
+)
+def test_previews_have_sides_that_can_be_encoded(size: tuple[int, int], shown: tuple[int, int], tmp_path: Path) -> None:
+    clip = Clip(0.0, 0.1, torch.zeros(3, 3, *size, dtype=torch.uint8), None)
+    with av.open(io.BytesIO(preview(clip, tmp_path))) as made:
+        assert (made.streams.video[0].height, made.streams.video[0].width) == shown
+    assert Image.open(io.BytesIO(still(clip))).size == (shown[1], shown[0])
+
+
+def test_what_ffmpeg_does_not_encode_is_an_error_of_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise av.FFmpegError(22, "Invalid argument", str(tmp_path))
+
+    monkeypatch.setattr(previews_module, "write_clip", refuse)
+    with pytest.raises(PreviewError, match="cannot be shown") as error:
+        preview(Clip(0.0, 0.1, torch.zeros(3, 3, 16, 16, dtype=torch.uint8), None), tmp_path)
+    assert str(tmp_path) not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_moments_are_read_as_they_were_indexed(
+    encoder: Encoder, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = Index(
+        library.index.info.model_copy(update={"decoder": "decord"}), library.index.vectors, library.index.moments
+    )
+    monkeypatch.setattr(encoder_module, "find_spec", lambda _name: object())  # as if decord were installed
+    asked: list[str] = []
+
+    def read(moment: Moment, spec: ClipSpec) -> Clip:
+        asked.append(spec.decoder)
+        return read_moment(moment, replace(spec, decoder="pyav"))
+
+    monkeypatch.setattr(retriever_module, "read_moment", read)
+    Retriever(encoder, Library(index), tmp_path).from_moment(0)
+    Retriever(encoder, Library(index), tmp_path).attention(0)
+    assert asked == ["decord"] * 3
 
 
 def test_a_file_that_is_gone_is_an_error_of_its_moment(library: Library, tmp_path: Path) -> None:
