@@ -12,12 +12,10 @@ import torch
 
 from avzoo.data.cache import ClipCache
 from avzoo.data.clips import ClipDataset, ClipSample, DataError
-from avzoo.media import ClipSpec, Limits, MediaError, probe, read_clip
+from avzoo.media import VIDEO_SUFFIXES, ClipSpec, Limits, MediaError, probe, read_clip
 
 logger = logging.getLogger(__name__)
 
-#: Names that a folder is searched for, in any case.
-MEDIA_SUFFIXES = frozenset({".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm"})
 _MAX_REPLACEMENTS = 100  # unusable files in a row before a dataset gives up
 
 
@@ -29,7 +27,8 @@ class FolderDataset(ClipDataset):
     same one.
 
     Args:
-        source: a folder, searched with its subfolders in the order of names, or the paths themselves.
+        source: a folder, searched with its subfolders for `avzoo.media.VIDEO_SUFFIXES` in the order of names, or the
+            paths themselves.
         clip_spec: length, rates and frame size of the clips. The size matters: decoding to the short side that the
             views need saves time and memory.
         seed: seed of the dataset, at least 0.
@@ -137,7 +136,7 @@ def _find(source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> 
     if not isinstance(source, str | os.PathLike):
         paths = [Path(path) for path in source]
     elif Path(source).is_dir():
-        paths = sorted(path for path in Path(source).rglob("*") if path.suffix.lower() in MEDIA_SUFFIXES)
+        paths = sorted(path for path in Path(source).rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
     else:
         raise DataError(f"{source} is no folder")
     if not paths:

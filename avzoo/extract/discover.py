@@ -10,16 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avzoo.errors import AvzooError
-
-#: Endings that announce media. A file of a searched folder that turns out not to be media is a failure if its name
-#: announces media (a broken video), and merely skipped if it does not (a readme, a subtitle).
-# fmt: off
-MEDIA_SUFFIXES = frozenset({
-    ".3gp", ".aac", ".aif", ".aiff", ".avi", ".flac", ".flv", ".gif", ".m2ts", ".m4a", ".m4v", ".mka", ".mkv",
-    ".mov", ".mp2", ".mp3", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".oga", ".ogg", ".ogv", ".opus", ".ts", ".vob",
-    ".wav", ".weba", ".webm", ".wma", ".wmv",
-})
-# fmt: on
+from avzoo.media import MEDIA_SUFFIXES
 
 
 class InputError(AvzooError):
@@ -35,8 +26,8 @@ class InputFile:
         size: Bytes; None where there is no regular file behind the path.
         modified: Time of the last change in nanoseconds; None likewise.
         problem: Why there is no regular file to read, as half a sentence; None for a regular file.
-        expected: Whether it should be media, by its ending or because the caller named it, so that it is a failure
-            and not merely skipped if it is not.
+        expected: Whether it should be media, by its ending or because the caller named it, so that it is a failure (a
+            broken video) and not merely skipped (a readme, a subtitle) if it is not.
     """
 
     path: str

@@ -9,10 +9,13 @@ from .errors import MediaError
 from .header import AudioInfo, MediaInfo, VideoInfo, probe
 from .limits import Limits
 from .sampling import sample_times, select_frames
+from .suffixes import MEDIA_SUFFIXES, VIDEO_SUFFIXES
 from .windows import iter_clips, read_clip
 from .write import write_clip
 
 __all__ = [
+    "MEDIA_SUFFIXES",
+    "VIDEO_SUFFIXES",
     "AudioInfo",
     "Clip",
     "ClipSpec",

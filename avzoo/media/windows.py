@@ -31,7 +31,8 @@ def iter_clips(path: str | Path, spec: ClipSpec, limits: Limits | None = None) -
     file and cutting it afterwards gives, to the bit.
 
     The last windows may be partial: their ``end`` says where the file ends. A remainder shorter than
-    ``spec.min_remainder`` opens no window of its own, except at the start of a file. Windows in which neither modality has anything are left out.
+    ``spec.min_remainder`` opens no window of its own, except at the start of a file. Windows in which neither modality
+    has anything are left out.
 
     Args:
         path: A local media file.

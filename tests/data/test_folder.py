@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from avzoo.data.clips import DataError
 from avzoo.data.folder import FolderDataset
+from avzoo.extract.discover import discover
 from avzoo.media import ClipSpec
 from avzoo.media.write import write_clip
 
@@ -47,6 +48,16 @@ def test_finds_media_in_order(folder: Path) -> None:
     dataset = FolderDataset(folder, SPEC)
     assert [path.relative_to(folder).as_posix() for path in dataset.paths] == ["a/c.MP4", "a/d.mp4", "b.mp4"]
     assert len(FolderDataset([folder / "b.mp4"], SPEC)) == 1
+
+
+def test_a_folder_is_searched_for_whatever_extraction_takes_for_video(tmp_path: Path) -> None:
+    names = ["a.mp4", "b.m2ts", "c.OGV", "d.wmv", "e.wav", "f.txt"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert [path.name for path in FolderDataset(tmp_path, SPEC).paths] == names[:4]
+    assert {file.path for file in discover([tmp_path], tmp_path / "out") if file.expected} == {
+        str(tmp_path / name) for name in names[:5]
+    }
 
 
 def test_clips_have_the_size_asked_for(folder: Path) -> None:
