@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -43,6 +44,7 @@ Decode = Callable[[str, ClipSpec, Limits], Iterator[Durations | Clip]]
 _START_SECONDS = 120.0  # for a worker to come up, imports included
 _GRACE_SECONDS = 5.0  # beyond the decoder's own time limit, before its process is killed
 _MAX_HEADER = 2**20  # bytes
+_MEMORY = 8 * 2**30  # bytes of data: a file that makes a decoder ask for more fails
 
 _starting = Lock()
 
@@ -304,7 +306,10 @@ def _send(connection: Any, outbox: Queue[Durations | Clip | _Failure | None]) ->
 
 
 def _be_expendable() -> None:
-    """Silences the decoders' own messages, and offers this process first where memory runs out."""
+    """Silences the decoders' own messages, bounds memory, and offers this process first where memory runs out."""
+    with suppress(ValueError):  # the bound is lower already
+        # Of data, not of addresses: many threads reserve many of these without using them.
+        resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
     with open(os.devnull, "w") as nothing:
         os.dup2(nothing.fileno(), 2)
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:

@@ -45,6 +45,7 @@ def test_clips_are_those_of_the_same_process(tmp_path: Path, make_clip: Callable
         ("abort", "decoder_died", "signal SIGABRT"),
         ("kill", "decoder_died", "signal SIGKILL"),
         ("exit", "decoder_died", "exit status 7"),
+        ("devour", "decoder_died", "memory"),
         ("raise", "decoder_died", "TypeError: a defect"),
         ("hang", "timeout", "a clip took more than 0.2 s"),
         ("break off", "decoder_died", "exit status 1"),

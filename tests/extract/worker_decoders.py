@@ -38,6 +38,8 @@ def misbehave(path: str, spec: ClipSpec, limits: Limits) -> Iterator[Durations |
         os.abort()
     if deed == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if deed == "devour":
+        torch.empty(9 * 2**30, dtype=torch.uint8)
     if deed == "hang":
         time.sleep(600)
     if deed == "exit":
