@@ -13,7 +13,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import avzoo
-from avzoo import XKDConfig, XKDModel, XKDProcessor, XKDVideoConfig, XKDVideoModel, XKDVideoProcessor
+from avzoo import (
+    XKDAudioConfig,
+    XKDAudioModel,
+    XKDConfig,
+    XKDFeatureExtractor,
+    XKDModel,
+    XKDProcessor,
+    XKDVideoConfig,
+    XKDVideoModel,
+    XKDVideoProcessor,
+)
 from avzoo.extract import CheckpointError, Encoder, load
 from avzoo.extract.encoder import EncoderError
 from avzoo.media import ClipSpec, MediaError, iter_clips
@@ -107,6 +117,16 @@ def test_an_encoder_of_one_modality_takes_only_that(tmp_path: Path, make_clip: C
     with pytest.raises(MediaError) as caught:
         encoder.encode(make_clip(tmp_path / "sound.mp4", seed=1, video=False))
     assert caught.value.reason == "no_video"
+
+
+def test_an_audio_encoder_embeds_the_remainder_of_a_file(tmp_path: Path, make_clip: Callable[..., Path]) -> None:
+    folder = tmp_path / "audio-only"
+    XKDAudioModel(XKDAudioConfig.preset("nano", num_hidden_layers=1)).save_pretrained(folder)
+    XKDFeatureExtractor().save_pretrained(folder)
+    e = load(folder, device="cpu").encode(make_clip(tmp_path / "sound.m4a", seed=1, seconds=7.0, video=False))
+    assert e.times[:, 0].tolist() == [0.0, 4.0]
+    assert e.times[1, 1] == pytest.approx(7.0, abs=0.1)
+    assert e.audio is not None and e.audio.shape == (2, 64)
 
 
 def test_released_backbones_have_no_projections(tmp_path: Path, make_clip: Callable[..., Path]) -> None:
