@@ -33,12 +33,19 @@ class ParityCase:
     inputs: dict[str, torch.Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.inputs = {name: self._input(entry) for name, entry in self.spec.get("inputs", {}).items()}
+        # One input stands alone in some cases. Inputs told by a formula are made by the test that needs them.
+        entries = self.spec.get("inputs") or {"input": self.spec.get("input")}
+        self.inputs = {name: self._input(entry) for name, entry in entries.items() if self._is_filled(entry)}
+
+    @staticmethod
+    def _is_filled(entry: Any) -> bool:
+        rules = (None, "seeded_array", "seeded_uniform")
+        return isinstance(entry, dict) and entry.get("rule") in rules and not entry.keys() & {"formula", "generator"}
 
     def _input(self, entry: dict[str, Any]) -> torch.Tensor:
-        if entry["dist"] == "uniform":
+        if entry.get("dist") == "uniform" or entry.get("rule") == "seeded_uniform":
             return self.fill.seeded_uniform(entry["name"], entry["shape"])
-        return self.fill.seeded_array(entry["name"], entry["shape"], entry["scale"])
+        return self.fill.seeded_array(entry["name"], entry["shape"], entry.get("scale", 1.0))
 
     @property
     def config(self) -> dict[str, Any]:
@@ -46,7 +53,7 @@ class ParityCase:
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """The official state dict: generated entries and their tied copies."""
-        weights = self.fill.fill_state_dict(self.spec["keys"])
+        weights = self.fill.fill_state_dict(self.spec.get("keys") or self.spec["manifest"])
         weights |= {alias: weights[source] for alias, source in self.spec.get("aliases", {}).items()}
         return weights
 
