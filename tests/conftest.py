@@ -40,7 +40,9 @@ class ParityCase:
     @staticmethod
     def _is_filled(entry: Any) -> bool:
         rules = (None, "seeded_array", "seeded_uniform")
-        return isinstance(entry, dict) and entry.get("rule") in rules and not entry.keys() & {"formula", "generator"}
+        if not isinstance(entry, dict) or "name" not in entry:
+            return False
+        return entry.get("rule") in rules and not entry.keys() & {"formula", "generator"}
 
     def _input(self, entry: dict[str, Any]) -> torch.Tensor:
         if entry.get("dist") == "uniform" or entry.get("rule") == "seeded_uniform":
