@@ -8,80 +8,15 @@ from typing import Any, ClassVar, Literal, Self
 from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
 
-
-class SizedConfig(PreTrainedConfig):
-    """A transformer that comes in named sizes.
-
-    Attributes:
-        sizes: Width, depth and heads of every name.
-        nano_fields: What else differs in the `nano` size.
-    """
-
-    sizes: ClassVar[dict[str, tuple[int, int, int]]] = {}
-    nano_fields: ClassVar[dict[str, Any]] = {}
-
-    @classmethod
-    def preset(cls, size: str, **overrides: Any) -> Self:
-        """Configuration of a named size.
-
-        Args:
-            size: `nano`, `tiny`, `small`, `base` or `large`.
-            overrides: Fields that differ from the preset.
-
-        Raises:
-            ValueError: The size is not one of those.
-        """
-        if size not in cls.sizes:
-            raise ValueError(f"unknown size {size!r}; choose one of {', '.join(cls.sizes)}")
-        width, depth, heads = cls.sizes[size]
-        fields = {
-            "hidden_size": width,
-            "num_hidden_layers": depth,
-            "num_attention_heads": heads,
-            "intermediate_size": 4 * width,
-        }
-        if size == "nano":
-            fields |= cls.nano_fields
-        return cls(**{**fields, **overrides})
-
-
-class _XKDEncoderConfig(SizedConfig):
-    """What the two encoders have in common."""
-
-    # The official size table; `nano` is ours.
-    sizes: ClassVar[dict[str, tuple[int, int, int]]] = {
-        "nano": (64, 4, 4),
-        "tiny": (192, 12, 3),
-        "small": (384, 12, 6),
-        "base": (768, 12, 12),
-        "large": (1024, 24, 16),
-    }
-
-    def _require(self, condition: bool, sentence: str) -> None:
-        if not condition:
-            raise ValueError(f"{type(self).__name__}: {sentence}")
+from .configuration_vit import VideoViTConfig, ViTEncoderConfig
 
 
 @strict
-class XKDVideoConfig(_XKDEncoderConfig):
+class XKDVideoConfig(VideoViTConfig):
     """Configuration of the XKD video encoder, a ViT over cuboids of 4 frames x 16 x 16 pixels.
 
     The defaults are the released base encoder: 32 frames of 112 x 112 give 2 x 4 x 49 = 392 patch tokens.
-
-    Args:
-        hidden_size: Width D.
-        num_hidden_layers: Transformer layers.
-        num_attention_heads: Heads; a divisor of the width.
-        intermediate_size: Width of the MLP, 4 D in every official size.
-        layer_norm_eps: 1e-5 as in the released code.
-        hidden_act: Activation of the MLP (erf GELU).
-        qkv_bias: Whether queries, keys and values have a bias; the official encoders have none.
-        image_size: Height and width of the native frames, in pixels.
-        num_frames: Native number of frames.
-        tubelet_size: Frames of one patch.
-        patch_size: Height and width of one patch, in pixels.
-        num_channels: Colour channels.
-        initializer_range: Standard deviation of the class token, mask token and position table.
+    The fields are those of `VideoViTConfig`, `ViTEncoderConfig` and `EncoderConfig`.
 
     Raises:
         ValueError: A size is not a multiple of its patch, or the width not a multiple of the heads.
@@ -89,67 +24,19 @@ class XKDVideoConfig(_XKDEncoderConfig):
 
     model_type = "xkd_video"
     base_config_key = "video_config"
-    nano_fields: ClassVar[dict[str, Any]] = {"image_size": 64}
-
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
-    layer_norm_eps: float = 1e-5
-    hidden_act: str = "gelu"
-    qkv_bias: bool = False
-    image_size: int = 112
-    num_frames: int = 32
-    tubelet_size: int = 4
-    patch_size: int = 16
-    num_channels: int = 3
-    initializer_range: float = 0.02
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        self._require(
-            self.hidden_size % self.num_attention_heads == 0,
-            f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}",
-        )
-        self._require(
-            self.image_size % self.patch_size == 0,
-            f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}",
-        )
-        self._require(
-            self.num_frames % self.tubelet_size == 0,
-            f"num_frames {self.num_frames} is not a multiple of tubelet_size {self.tubelet_size}",
-        )
-        super().__post_init__(**kwargs)
-
-    @property
-    def grid_size(self) -> tuple[int, int, int]:
-        """Native patches along time, height and width."""
-        side = self.image_size // self.patch_size
-        return self.num_frames // self.tubelet_size, side, side
-
-    @property
-    def patch_dim(self) -> int:
-        """Values of one flattened patch."""
-        return self.tubelet_size * self.patch_size**2 * self.num_channels
 
 
 @strict
-class XKDAudioConfig(_XKDEncoderConfig):
+class XKDAudioConfig(ViTEncoderConfig):
     """Configuration of the XKD audio encoder, a ViT over spectrogram patches of 4 mel bands x 16 frames.
 
     The defaults are the released base encoder: 80 x 448 log-mels (4 s) give 20 x 28 = 560 patch tokens.
+    The fields of `ViTEncoderConfig` and `EncoderConfig`, and:
 
     Args:
-        hidden_size: Width D.
-        num_hidden_layers: Transformer layers.
-        num_attention_heads: Heads; a divisor of the width.
-        intermediate_size: Width of the MLP.
-        layer_norm_eps: 1e-5 as in the released code.
-        hidden_act: Activation of the MLP (erf GELU).
-        qkv_bias: Whether queries, keys and values have a bias.
         num_mel_bins: Mel bands; fixed for a trained model.
         max_length: Native number of spectrogram frames; other multiples of the patch are interpolated.
         patch_size: Mel bands and frames of one patch.
-        initializer_range: Standard deviation of the class token, mask token and position table.
 
     Raises:
         ValueError: A size is not a multiple of its patch, or the width not a multiple of the heads.
@@ -159,24 +46,12 @@ class XKDAudioConfig(_XKDEncoderConfig):
     base_config_key = "audio_config"
     nano_fields: ClassVar[dict[str, Any]] = {"patch_size": [16, 16]}
 
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
-    layer_norm_eps: float = 1e-5
-    hidden_act: str = "gelu"
-    qkv_bias: bool = False
     num_mel_bins: int = 80
     max_length: int = 448
     patch_size: list[int] | tuple[int, ...] = (4, 16)
-    initializer_range: float = 0.02
 
     def __post_init__(self, **kwargs: Any) -> None:
         self.patch_size = list(self.patch_size)
-        self._require(
-            self.hidden_size % self.num_attention_heads == 0,
-            f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}",
-        )
         self._require(len(self.patch_size) == 2, f"patch_size {self.patch_size} is not [mel bands, frames]")
         self._require(
             self.num_mel_bins % self.patch_size[0] == 0 and self.max_length % self.patch_size[1] == 0,

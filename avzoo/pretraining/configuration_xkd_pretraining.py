@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal, Self
 from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
 
-from avzoo.models.configuration_xkd import SizedConfig, XKDConfig
+from avzoo.models.configuration_vit import SizedConfig
+from avzoo.models.configuration_xkd import XKDConfig
 from avzoo.pretraining.objectives import MMD_GAMMAS
 
 
