@@ -5,26 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from avzoo.hub.layout import Layout, Pairs, prefixed
+from avzoo.hub.vit_layout import TRANSFORMER_LAYER, VIDEO_VIT, VIT
 
-_BLOCK = "encoder.blocks.{n}."
-_LAYER = "layers.{n}."
-_TRANSFORMER: Pairs = (
-    ("norm1", "layernorm_before"),
-    ("attn.qkv", "attention.qkv"),
-    ("attn.proj", "attention.output"),
-    ("norm2", "layernorm_after"),
-    ("mlp.fc1", "mlp.fc1"),
-    ("mlp.fc2", "mlp.fc2"),
-)
-_TRUNK: Pairs = (
-    ("cls_token", "embeddings.cls_token"),
-    ("enc_pos_embed", "embeddings.position_embeddings"),
-    *prefixed(_TRANSFORMER, _BLOCK, _LAYER),
-    ("encoder_norm", "layernorm"),
-)
 _ENCODERS: dict[str, Pairs] = {
-    "video": (("cuboid_embed.proj", "embeddings.projection"), *_TRUNK),
-    "audio": (("patch_embed.proj", "embeddings.projection"), *_TRUNK),
+    "video": VIDEO_VIT,
+    "audio": (("patch_embed.proj", "embeddings.projection"), *VIT),
 }
 # Two official names for one layer norm: the original registers the object twice.
 _HEAD: Pairs = (
@@ -39,7 +24,7 @@ _DECODER: Pairs = (
     ("mid_proj", "input_projection"),
     ("mask_token", "mask_token"),
     ("dec_pos_embed", "position_embeddings"),
-    *prefixed(_TRANSFORMER, "decoder.blocks.{n}.", _LAYER),
+    *prefixed(TRANSFORMER_LAYER, "decoder.blocks.{n}.", "layers.{n}."),
     ("out_proj", "output_projection"),
 )
 _SHORT = {"video": "vid", "audio": "aud"}

@@ -34,8 +34,3 @@ class EncoderConfig(PreTrainedConfig):
     def _require(self, condition: bool, sentence: str) -> None:
         if not condition:
             raise ValueError(f"{type(self).__name__}: {sentence}")
-
-    @property
-    def feature_size(self) -> int:
-        """Width of the feature that the encoder returns as `pooler_output`."""
-        raise NotImplementedError

@@ -86,11 +86,6 @@ class ViTEncoderConfig(SizedConfig, EncoderConfig):
         super().__post_init__(**kwargs)
 
     @property
-    def feature_size(self) -> int:
-        """Width of the feature, D."""
-        return self.hidden_size
-
-    @property
     def grid_size(self) -> tuple[int, ...]:
         """Native patches along each axis, slow to fast."""
         raise NotImplementedError
