@@ -7,15 +7,21 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 
 from avzoo.errors import AvzooError
+from avzoo.hub.ccl_layout import ccl_layout
+from avzoo.hub.cnn14_layout import cnn14_layout
 from avzoo.hub.layout import Layout, rename
+from avzoo.hub.vssl_layout import vssl_layout
 from avzoo.hub.xkd_layout import xkd_layout
 
 StateDict = dict[str, torch.Tensor]
 
 # Model type -> the function that describes its official checkpoints.
-LAYOUTS: dict[str, Callable[[str, Iterable[str], str], Layout]] = dict.fromkeys(
-    ("xkd_video", "xkd_audio", "xkd", "xkd_pretraining"), xkd_layout
-)
+LAYOUTS: dict[str, Callable[[str, Iterable[str], str], Layout]] = {
+    **dict.fromkeys(("xkd_video", "xkd_audio", "xkd", "xkd_pretraining"), xkd_layout),
+    "ccl_video": ccl_layout,
+    "cnn14": cnn14_layout,
+    "vssl": vssl_layout,
+}
 NETWORKS = ("teacher", "student")
 
 
@@ -29,7 +35,7 @@ def convert_state_dict(model_type: str, official: Mapping[str, object], network:
     Args:
         model_type: `xkd_video`, `xkd_audio`, `xkd` (encoders and projectors) or `xkd_pretraining` (everything).
         official: A bare state dict, one whose names start with `module.`, or a full training checkpoint
-            (`{"model": ..., "optimizer": ...}`).
+            (`{"model": ..., "optimizer": ...}` or `{"state_dict": ..., "optimizer": ...}`).
         network: Which network of a full training checkpoint to take, `teacher` or `student`.
 
     Returns:
@@ -90,9 +96,10 @@ def _layout(model_type: str, names: Iterable[str], network: str) -> Layout:
 
 def _unwrap(official: Mapping[str, object]) -> StateDict:
     """The state dict inside a training checkpoint, without the prefix of data-parallel training."""
-    inner = official.get("model", official)
+    entry = next((name for name in ("model", "state_dict") if name in official), None)
+    inner = official if entry is None else official[entry]
     if not isinstance(inner, Mapping):
-        raise StateDictError("the checkpoint's `model` is not a state dict")
+        raise StateDictError(f"the checkpoint's `{entry}` is not a state dict")
     weights: StateDict = {}
     for name, tensor in inner.items():
         if not isinstance(tensor, torch.Tensor):
