@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from hub_fixtures import hub  # noqa: F401 - a fixture
 from safetensors.torch import load_file
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
