@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
 
+from .configuration_encoder import EncoderConfig
+
 
 class FeaturePooling(NamedTuple):
     """How a downstream protocol max-pools the final feature map before it is flattened to one vector.
@@ -25,7 +27,7 @@ class FeaturePooling(NamedTuple):
 
 
 @strict
-class ConvNetConfig(PreTrainedConfig):
+class ConvNetConfig(EncoderConfig):
     """Fields of every ConvNet encoder; a trunk adds its own, a family sets the defaults.
 
     Args:

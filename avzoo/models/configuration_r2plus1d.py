@@ -64,8 +64,7 @@ class R2Plus1DConfig(ConvNetConfig):
     image_size: int = 112
 
     def __post_init__(self, **kwargs: Any) -> None:
-        if len(self.hidden_sizes) != 4:
-            raise ValueError(f"{type(self).__name__}: hidden_sizes needs four stages, got {list(self.hidden_sizes)}")
+        self._require(len(self.hidden_sizes) == 4, f"hidden_sizes {list(self.hidden_sizes)} are not four stages")
         super().__post_init__(**kwargs)
 
     @property

@@ -113,7 +113,6 @@ class ConvNetStage(nn.Sequential):
 class ConvNetPreTrainedModel(PreTrainedModel):
     """Weight initialisation and capabilities shared by all ConvNets."""
 
-    config_class = ConvNetConfig
     supports_gradient_checkpointing = True
     _no_split_modules = ["R2Plus1DBlock", "BasicBlock"]  # noqa: RUF012
     _can_record_outputs = {"hidden_states": ConvNetStage}  # noqa: RUF012
