@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from avzoo.media import Clip
+    from avzoo.media import Clip, ClipSpec
 
 Vectors = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -25,7 +25,7 @@ class Rows(NamedTuple):
 
     Attributes:
         modality: One of `MODALITIES`.
-        times: Start and end of each window in seconds, ``(n, 2)``.
+        times: Start and end of what each vector is of, in seconds, ``(n, 2)``.
         vectors: ``(n, D)``.
         zeros: Where the input was zeros in place of a missing stream, ``(n,)``.
     """
@@ -55,6 +55,8 @@ class Embeddings:
         has_video: Windows with a picture of their own, ``(W,)``.
         has_audio: Windows with a sound of their own, ``(W,)``.
         missing: The policy for missing streams: ``skip``, ``zeros`` or ``error``.
+        spans: Seconds that ``video`` and ``audio`` have of a window, where that may be less than all of it; see
+            `times_of`.
     """
 
     path: str
@@ -67,9 +69,19 @@ class Embeddings:
     has_video: Mask
     has_audio: Mask
     missing: str
+    spans: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def times_of(self, modality: str) -> npt.NDArray[np.float64]:
+        """Start and end ``(W, 2)`` of what one of `MODALITIES` is of in each window.
+
+        All begin with the window; a picture of 0.5 s beside 2 s of sound ends before it does.
+        """
+        span = self.spans.get(modality.removesuffix("_projection"), np.inf)
+        starts, ends = self.times.T
+        return np.stack([starts, np.minimum(ends, starts + span)], axis=1)
 
     def vectors(self, modality: str) -> Vectors | None:
         """The array of one of `MODALITIES`."""
@@ -84,7 +96,7 @@ class Embeddings:
             if vectors is not None:
                 has = present[modality.removesuffix("_projection")]
                 kept = np.ones_like(has) if self.missing == "zeros" else has
-                yield Rows(modality, self.times[kept], vectors[kept], ~has[kept])
+                yield Rows(modality, self.times_of(modality)[kept], vectors[kept], ~has[kept])
 
 
 def l2_normalize(vectors: Vectors) -> Vectors:
@@ -98,12 +110,12 @@ class Collector:
 
     Args:
         path: The file, as it was given.
-        missing: The policy for missing streams.
+        spec: What the windows were cut by.
     """
 
-    def __init__(self, path: str, missing: str) -> None:
+    def __init__(self, path: str, spec: ClipSpec) -> None:
         self.path = path
-        self.missing = missing
+        self.spec = spec
         self._windows: list[tuple[float, float, bool, bool]] = []
         self._batches: list[tuple[int, Callable[[], Mapping[str, Vectors]]]] = []
 
@@ -127,7 +139,7 @@ class Collector:
         """All windows together."""
         columns = np.array(self._windows, dtype=np.float64).reshape(-1, 4)
         has_video, has_audio = columns[:, 2].astype(bool), columns[:, 3].astype(bool)
-        filled = self.missing == "zeros"
+        filled = self.spec.missing == "zeros"
         wanted = {"video": filled or has_video.any(), "audio": filled or has_audio.any()}
         wanted["joint"] = filled or (has_video & has_audio).any()
         batches = [(first, vectors()) for first, vectors in self._batches]
@@ -151,5 +163,6 @@ class Collector:
             audio_projections=stack("audio_projection"),
             has_video=has_video,
             has_audio=has_audio,
-            missing=self.missing,
+            missing=self.spec.missing,
+            spans=self.spec.spans,
         )

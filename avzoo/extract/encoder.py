@@ -85,20 +85,23 @@ class Encoder:
             missing: Policy for missing streams.
 
         Raises:
-            AvzooError: An argument is not one of those, or decord is not installed.
+            AvzooError: An argument is not one of those, or decord is not installed; or the processors leave open how
+                long a clip is.
         """
         if decoder == "decord" and find_spec("decord") is None:
             raise EncoderError("decord is not installed: install avzoo[decord], or decode with pyav")
         fields: dict[str, Any] = {"stride": stride, "decoder": decoder, "missing": missing}
         if self.feature_extractor is not None:
-            fields["sample_rate"] = self.feature_extractor.sampling_rate
+            rate, samples = self.feature_extractor.sampling_rate, self.feature_extractor.max_samples
+            if samples is None:
+                raise EncoderError(f"the feature extractor of {self.checkpoint.name} has no max_samples: set it")
+            fields |= {"sample_rate": rate, "audio_seconds": samples / rate}
         if self.video_processor is not None:
+            if self.video_processor.num_frames is None:
+                raise EncoderError(f"the video processor of {self.checkpoint.name} has no num_frames: set it")
             fields |= {"fps": float(self.video_processor.fps), "num_frames": self.video_processor.num_frames}
             # Frames are brought to the processor's size, by its own filter, where they are decoded: less to move.
             fields["short_side"] = self.video_processor.size["shortest_edge"]
-        else:
-            seconds = self.feature_extractor.max_samples / self.feature_extractor.sampling_rate
-            fields |= {"fps": 1 / seconds, "num_frames": 1}
         return ClipSpec(video=self.video_processor is not None, audio=self.feature_extractor is not None, **fields)
 
     @torch.inference_mode()
@@ -188,7 +191,7 @@ class Encoder:
         if not isinstance(path, str | os.PathLike):
             return [self.encode(one, stride, decoder, missing, batch_size) for one in path]
         spec = self.clip_spec(stride, decoder, missing)
-        collector = Collector(os.fspath(path), spec.missing)
+        collector = Collector(os.fspath(path), spec)
         for clips in batches(iter_clips(os.fspath(path), spec), batch_size):
             collector.add(clips, partial(dict, self.embed_clips(clips)))
         embeddings = collector.embeddings()

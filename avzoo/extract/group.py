@@ -84,7 +84,7 @@ class GroupEncoder:
         under_way: deque[_File] = deque()
         remainders: deque[tuple[_File, Clip]] = deque()
         for source in files:
-            file = _File(source, Collector(source.path, self.spec.missing))
+            file = _File(source, Collector(source.path, self.spec))
             under_way.append(file)
             rest = self._decode(file, worker)
             file.waiting = len(rest)
@@ -116,7 +116,7 @@ class GroupEncoder:
             file.error = error
             file.sha256 = file.sha256 or _sha256(file.source)
             if error.reason not in _KEEP_WINDOWS:
-                file.collector = Collector(file.source.path, self.spec.missing)
+                file.collector = Collector(file.source.path, self.spec)
                 return []
         return clips
 

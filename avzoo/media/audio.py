@@ -64,14 +64,20 @@ class AudioTrack:
         """Samples held in memory."""
         return sum(len(block) for _, block in self._blocks)
 
-    def read(self, start: float, num_samples: int) -> torch.Tensor | None:
+    def read(self, start: float, num_samples: int, lookahead: float = 0.0) -> torch.Tensor | None:
         """The samples from ``start`` seconds on, float32 ``(num_samples,)``; None where there are none.
 
         Windows are asked for in ascending order of ``start``; what lies before is forgotten.
+
+        Args:
+            start: Seconds.
+            num_samples: Samples that are wanted.
+            lookahead: Seconds from ``start`` on that are decoded, if these are more, so that an end in them is known.
         """
         first = round(start * self._rate)
         last = first + num_samples
-        while not self.exhausted and self._known < last:
+        ahead = first + max(num_samples, round(lookahead * self._rate))
+        while not self.exhausted and self._known < ahead:
             self._advance()
             self._forget(first)
         self._forget(first)

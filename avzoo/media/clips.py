@@ -19,13 +19,17 @@ _MIN_SOUND = 0.125  # seconds
 class ClipSpec:
     """Which clips to cut from a file.
 
-    A clip is a window of ``num_frames / fps`` seconds. The defaults are XKD's: 32 frames at 8 per second, 4 s of 16 kHz
-    mono sound.
+    A clip is a window of time: its picture is ``num_frames / fps`` seconds, its sound ``audio_seconds``. Where the two
+    differ, as in models that hear 2 s around half a second of picture, both begin with the window and the longer one
+    is the window. So each window that opens can have both, be the file or what remains of it ever so short, and one
+    start tells which picture and sound belong together. The defaults are XKD's: 32 frames at 8 per second, 4 s of
+    16 kHz mono sound.
 
     Attributes:
         fps: Frames per second that are sampled.
         num_frames: Frames of a clip.
         sample_rate: Samples per second of the sound.
+        audio_seconds: Seconds of the sound of a clip; None for as many as of the picture.
         short_side: Frames larger than this are scaled down so that their shorter side has this many pixels (bilinear,
             antialiased; longer side truncated to an integer); None keeps the full size.
         stride: Seconds between the starts of two windows; None for windows that meet without overlap.
@@ -39,6 +43,7 @@ class ClipSpec:
     fps: float = 8.0
     num_frames: int = 32
     sample_rate: int = 16_000
+    audio_seconds: float | None = None
     short_side: int | None = None
     stride: float | None = None
     decoder: Decoder = "pyav"
@@ -47,7 +52,7 @@ class ClipSpec:
     missing: Missing = "skip"
 
     def __post_init__(self) -> None:
-        for name in ("fps", "num_frames", "sample_rate", "short_side", "stride"):
+        for name in ("fps", "num_frames", "sample_rate", "audio_seconds", "short_side", "stride"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise AvzooError(f"{name} must be positive, got {value}")
@@ -59,22 +64,31 @@ class ClipSpec:
             raise AvzooError("neither video nor audio is wanted; ask for at least one")
 
     @property
+    def spans(self) -> dict[str, float]:
+        """Seconds that each wanted modality, ``video`` and ``audio``, has of a window."""
+        picture = self.num_frames / self.fps
+        sound = picture if self.audio_seconds is None else self.audio_seconds
+        return ({"video": picture} if self.video else {}) | ({"audio": sound} if self.audio else {})
+
+    @property
     def window(self) -> float:
         """Length of a clip in seconds."""
-        return self.num_frames / self.fps
+        return max(self.spans.values())
 
     @property
     def min_remainder(self) -> float:
-        """Seconds that the end of a file must hold to open a window of its own: enough to sample one more frame.
+        """Seconds that the end of a file must hold to open a window of its own.
 
-        Sound alone is not measured by frames, which may be a window apart: 1/8 s, more than the padding of codecs.
+        A picture must have one more frame to sample; where sound is wanted, 1/8 s at least, which is more than the
+        padding of codecs.
         """
-        return 1 / self.fps if self.video else min(_MIN_SOUND, self.window)
+        least = max(1 / self.fps if self.video else 0.0, _MIN_SOUND if self.audio else 0.0)
+        return min(least, self.window)
 
     @property
     def num_samples(self) -> int:
         """Samples of a clip."""
-        return round(self.window * self.sample_rate)
+        return round(self.spans.get("audio", 0.0) * self.sample_rate)
 
 
 @dataclass(frozen=True)

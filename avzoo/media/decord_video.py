@@ -180,7 +180,7 @@ class DecordVideo:
         """The frames of window ``index``, uint8 ``(T, 3, H, W)``; None where nothing is on screen in it."""
         spec = self._grid.spec
         chosen = select_frames(self._times, self.end, self._grid.times(index)).tolist()
-        if not chosen or self._times[0] >= self._grid.start(index) + spec.window:
+        if not chosen or self._times[0] >= self._grid.start(index) + spec.spans["video"]:
             return None
         self._frames = {i: pixels for i, pixels in self._frames.items() if i >= chosen[0]}
         wanted = sorted(set(chosen) - set(self._frames))

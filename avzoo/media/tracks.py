@@ -112,7 +112,7 @@ class Tracks:
         """Window ``index``, or None where neither modality has anything in it."""
         spec, start = self.grid.spec, self.grid.start(index)
         frames = self._video.read(index) if self._video else None
-        samples = self._audio.read(start, spec.num_samples) if self._audio else None
+        samples = self._audio.read(start, spec.num_samples, spec.window) if self._audio else None
         if frames is None and samples is None:
             return None
         end = min(start + spec.window, self.end) if self.exhausted else start + spec.window

@@ -83,17 +83,17 @@ class PyAVVideo:
 
     def read(self, index: int) -> torch.Tensor | None:
         """The frames of window ``index``, uint8 ``(T, 3, H, W)``; None where nothing is on screen in it."""
-        start = self._grid.start(index)
-        end = start + self._grid.spec.window
+        spec, start = self._grid.spec, self._grid.start(index)
+        end = start + spec.window  # also where the picture of a window is shorter: the file may end in between
         while self._kept and self._kept[0].end <= start:
             self._kept.popleft()
         while not self.exhausted and (self._pending is None or self._pending_time < end):
             self._advance(index)
-        if self.first is None or self.first >= end:
+        if self.first is None or self.first >= start + spec.spans["video"]:
             return None
         begins = np.array([shown.begin for shown in self._kept])
         chosen = select_frames(begins, self.end, self._grid.times(index))
-        return stack_clip([self._kept[i].pixels for i in chosen], self._grid.spec.num_frames) if len(chosen) else None
+        return stack_clip([self._kept[i].pixels for i in chosen], spec.num_frames) if len(chosen) else None
 
     def _advance(self, index: int) -> None:
         """Decodes one frame; the one before it, now that its end is known, is kept or dropped."""

@@ -1,4 +1,4 @@
-"""Log-mel spectrograms as the released XKD models saw them."""
+"""Mel spectrograms: what the front ends of all families are made of."""
 
 from __future__ import annotations
 
@@ -24,19 +24,56 @@ def spectrogram_transform(n_fft: int, hop_length: int, device: torch.device) -> 
 
 
 @lru_cache(maxsize=16)
-def mel_transform(sampling_rate: int, n_fft: int, num_mel_bins: int, device: torch.device) -> MelScale:
-    """The filterbank: Slaney scale, Slaney area norm, 0 Hz to half the sampling rate.
+def mel_transform(
+    sampling_rate: int,
+    n_fft: int,
+    num_mel_bins: int,
+    device: torch.device,
+    f_min: float = 0.0,
+    f_max: float | None = None,
+) -> MelScale:
+    """The filterbank: Slaney scale, Slaney area norm, ``f_min`` to ``f_max`` Hz (None: half the sampling rate).
 
     ``fb`` of the result is ``(n_fft / 2 + 1, num_mel_bins)``, lowest band first.
     """
     return MelScale(
         n_mels=num_mel_bins,
         sample_rate=sampling_rate,
-        f_max=sampling_rate / 2,
+        f_min=f_min,
+        f_max=sampling_rate / 2 if f_max is None else f_max,
         n_stft=n_fft // 2 + 1,
         norm="slaney",
         mel_scale="slaney",
     ).to(device)
+
+
+def mel_power(
+    waveforms: torch.Tensor,
+    sampling_rate: int = 16_000,
+    n_fft: int = 1024,
+    hop_length: int = 143,
+    num_mel_bins: int = 80,
+    f_min: float = 0.0,
+    f_max: float | None = None,
+) -> torch.Tensor:
+    """Mel power of mono waveforms, lowest band first.
+
+    Args:
+        waveforms: float32 ``(..., N)`` in [-1, 1], more than ``n_fft / 2`` samples, on any device.
+        sampling_rate: samples per second.
+        n_fft: length of the window and of the Fourier transform, in samples.
+        hop_length: distance between frames, in samples.
+        num_mel_bins: number of mel bands.
+        f_min: lower end of the lowest band, in Hz.
+        f_max: upper end of the highest band, in Hz; None for half the sampling rate.
+
+    Returns:
+        float32 ``(..., num_mel_bins, 1 + N // hop_length)``.
+    """
+    spectrum = spectrogram_transform(n_fft, hop_length, waveforms.device)(waveforms)
+    power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)  # several times faster than abs() ** 2
+    mel: torch.Tensor = mel_transform(sampling_rate, n_fft, num_mel_bins, waveforms.device, f_min, f_max)(power)
+    return mel
 
 
 def log_mel(
@@ -46,20 +83,17 @@ def log_mel(
     hop_length: int = 143,
     num_mel_bins: int = 80,
 ) -> torch.Tensor:
-    """Natural logarithm of the mel power of mono waveforms, lowest band first.
+    """Natural logarithm of `mel_power` as the released XKD and CrissCross models saw it.
 
     Args:
         waveforms: float32 ``(..., N)`` in [-1, 1], more than ``n_fft / 2`` samples, on any device.
         sampling_rate: samples per second.
         n_fft: length of the window and of the Fourier transform, in samples.
-        hop_length: distance between frames, in samples. The released models use 143 samples (8.94 ms at 16 kHz; the
-            paper's "14.3 ms" is not what was run).
+        hop_length: distance between frames, in samples. The released XKD models use 143 samples (8.94 ms at 16 kHz; the
+            paper's "14.3 ms" is not what was run), CrissCross 160.
         num_mel_bins: number of mel bands.
 
     Returns:
         float32 ``(..., num_mel_bins, 1 + N // hop_length)``, not normalised; silence gives ln(1.19e-7) = -15.94.
     """
-    spectrum = spectrogram_transform(n_fft, hop_length, waveforms.device)(waveforms)
-    power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)  # several times faster than abs() ** 2
-    mel = mel_transform(sampling_rate, n_fft, num_mel_bins, waveforms.device)(power)
-    return mel.add_(LOG_FLOOR).log_()
+    return mel_power(waveforms, sampling_rate, n_fft, hop_length, num_mel_bins).add_(LOG_FLOOR).log_()
