@@ -9,8 +9,10 @@ import torch
 from avzoo.errors import AvzooError
 from avzoo.hub.ccl_layout import ccl_layout
 from avzoo.hub.cnn14_layout import cnn14_layout
+from avzoo.hub.crisscross_layout import crisscross_layout
 from avzoo.hub.layout import Layout, rename
 from avzoo.hub.vssl_layout import vssl_layout
+from avzoo.hub.xdc_layout import xdc_layout
 from avzoo.hub.xkd_layout import xkd_layout
 
 StateDict = dict[str, torch.Tensor]
@@ -21,6 +23,8 @@ LAYOUTS: dict[str, Callable[[str, Iterable[str], str], Layout]] = {
     "ccl_video": ccl_layout,
     "cnn14": cnn14_layout,
     "vssl": vssl_layout,
+    **dict.fromkeys(("crisscross_video", "crisscross_audio", "crisscross"), crisscross_layout),
+    "xdc_video": xdc_layout,
 }
 NETWORKS = ("teacher", "student")
 
@@ -76,7 +80,7 @@ def official_state_dict(model_type: str, ours: Mapping[str, torch.Tensor], netwo
     Raises:
         StateDictError: A name is not one of that model type.
     """
-    backwards = [(mine, theirs) for theirs, mine in _layout(model_type, (), network).pairs]
+    backwards = [(mine, theirs) for theirs, mine in _layout(model_type, ours, network).pairs]
     official: StateDict = {}
     for name, tensor in ours.items():
         targets = rename(name, backwards)

@@ -149,10 +149,10 @@ class ConvNetEncoder(ConvNetPreTrainedModel):
         self.post_init()
 
     def _encode(self, inputs: torch.Tensor, feature_pooling: str | None) -> ConvNetOutput:
+        downstream = self.config.feature_pooling_of(feature_pooling or self.config.feature_pooling)
         hidden_states = self.stem(inputs.to(self.dtype))
         for stage in self.stages:
             hidden_states = stage(hidden_states)
-        downstream = self.config.feature_pooling_of(feature_pooling or self.config.feature_pooling)
         return ConvNetOutput(
             last_hidden_state=hidden_states,
             pooler_output=global_pool(hidden_states, self.config.pooling),
