@@ -14,9 +14,21 @@ if TYPE_CHECKING:
     from avzoo.extract import Embeddings as Embeddings
     from avzoo.extract import Encoder as Encoder
     from avzoo.extract import load as load
+    from avzoo.models.configuration_crisscross import CrissCrossAudioConfig as CrissCrossAudioConfig
+    from avzoo.models.configuration_crisscross import CrissCrossConfig as CrissCrossConfig
+    from avzoo.models.configuration_crisscross import CrissCrossVideoConfig as CrissCrossVideoConfig
+    from avzoo.models.configuration_xdc import XDCAudioConfig as XDCAudioConfig
+    from avzoo.models.configuration_xdc import XDCConfig as XDCConfig
+    from avzoo.models.configuration_xdc import XDCVideoConfig as XDCVideoConfig
     from avzoo.models.configuration_xkd import XKDAudioConfig as XKDAudioConfig
     from avzoo.models.configuration_xkd import XKDConfig as XKDConfig
     from avzoo.models.configuration_xkd import XKDVideoConfig as XKDVideoConfig
+    from avzoo.models.modeling_crisscross import CrissCrossAudioModel as CrissCrossAudioModel
+    from avzoo.models.modeling_crisscross import CrissCrossModel as CrissCrossModel
+    from avzoo.models.modeling_crisscross import CrissCrossVideoModel as CrissCrossVideoModel
+    from avzoo.models.modeling_xdc import XDCAudioModel as XDCAudioModel
+    from avzoo.models.modeling_xdc import XDCModel as XDCModel
+    from avzoo.models.modeling_xdc import XDCVideoModel as XDCVideoModel
     from avzoo.models.modeling_xkd import XKDAudioModel as XKDAudioModel
     from avzoo.models.modeling_xkd import XKDModel as XKDModel
     from avzoo.models.modeling_xkd import XKDVideoModel as XKDVideoModel
@@ -33,6 +45,18 @@ else:
         "Embeddings": "extract",
         "Encoder": "extract",
         "load": "extract",
+        "CrissCrossAudioConfig": "models.configuration_crisscross",
+        "CrissCrossConfig": "models.configuration_crisscross",
+        "CrissCrossVideoConfig": "models.configuration_crisscross",
+        "CrissCrossAudioModel": "models.modeling_crisscross",
+        "CrissCrossModel": "models.modeling_crisscross",
+        "CrissCrossVideoModel": "models.modeling_crisscross",
+        "XDCAudioConfig": "models.configuration_xdc",
+        "XDCConfig": "models.configuration_xdc",
+        "XDCVideoConfig": "models.configuration_xdc",
+        "XDCAudioModel": "models.modeling_xdc",
+        "XDCModel": "models.modeling_xdc",
+        "XDCVideoModel": "models.modeling_xdc",
         "XKDAudioConfig": "models.configuration_xkd",
         "XKDConfig": "models.configuration_xkd",
         "XKDVideoConfig": "models.configuration_xkd",

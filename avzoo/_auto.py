@@ -61,6 +61,30 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             config="pretraining.configuration_xkd_pretraining:XKDPreTrainingConfig",
             pretraining="pretraining.modeling_xkd_pretraining:XKDForPreTraining",
         ),
+        "crisscross": Family(
+            config="models.configuration_crisscross:CrissCrossConfig",
+            model="models.modeling_crisscross:CrissCrossModel",
+        ),
+        "crisscross_video": Family(
+            config="models.configuration_crisscross:CrissCrossVideoConfig",
+            model="models.modeling_crisscross:CrissCrossVideoModel",
+        ),
+        "crisscross_audio": Family(
+            config="models.configuration_crisscross:CrissCrossAudioConfig",
+            model="models.modeling_crisscross:CrissCrossAudioModel",
+        ),
+        "xdc": Family(
+            config="models.configuration_xdc:XDCConfig",
+            model="models.modeling_xdc:XDCModel",
+        ),
+        "xdc_video": Family(
+            config="models.configuration_xdc:XDCVideoConfig",
+            model="models.modeling_xdc:XDCVideoModel",
+        ),
+        "xdc_audio": Family(
+            config="models.configuration_xdc:XDCAudioConfig",
+            model="models.modeling_xdc:XDCAudioModel",
+        ),
     }
 )
 
