@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from avzoo.models.configuration_crisscross import CrissCrossAudioConfig as CrissCrossAudioConfig
     from avzoo.models.configuration_crisscross import CrissCrossConfig as CrissCrossConfig
     from avzoo.models.configuration_crisscross import CrissCrossVideoConfig as CrissCrossVideoConfig
+    from avzoo.models.configuration_vssl import VSSLConfig as VSSLConfig
     from avzoo.models.configuration_xdc import XDCAudioConfig as XDCAudioConfig
     from avzoo.models.configuration_xdc import XDCConfig as XDCConfig
     from avzoo.models.configuration_xdc import XDCVideoConfig as XDCVideoConfig
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
     from avzoo.models.modeling_crisscross import CrissCrossAudioModel as CrissCrossAudioModel
     from avzoo.models.modeling_crisscross import CrissCrossModel as CrissCrossModel
     from avzoo.models.modeling_crisscross import CrissCrossVideoModel as CrissCrossVideoModel
+    from avzoo.models.modeling_vssl import VSSLForVideoClassification as VSSLForVideoClassification
+    from avzoo.models.modeling_vssl import VSSLModel as VSSLModel
     from avzoo.models.modeling_xdc import XDCAudioModel as XDCAudioModel
     from avzoo.models.modeling_xdc import XDCModel as XDCModel
     from avzoo.models.modeling_xdc import XDCVideoModel as XDCVideoModel
     from avzoo.models.modeling_xkd import XKDAudioModel as XKDAudioModel
+    from avzoo.models.modeling_xkd import XKDForAudioClassification as XKDForAudioClassification
+    from avzoo.models.modeling_xkd import XKDForVideoClassification as XKDForVideoClassification
     from avzoo.models.modeling_xkd import XKDModel as XKDModel
     from avzoo.models.modeling_xkd import XKDVideoModel as XKDVideoModel
     from avzoo.pretraining.configuration_xkd_pretraining import XKDPreTrainingConfig as XKDPreTrainingConfig
@@ -45,6 +50,9 @@ else:
         "Embeddings": "extract",
         "Encoder": "extract",
         "load": "extract",
+        "VSSLConfig": "models.configuration_vssl",
+        "VSSLForVideoClassification": "models.modeling_vssl",
+        "VSSLModel": "models.modeling_vssl",
         "CrissCrossAudioConfig": "models.configuration_crisscross",
         "CrissCrossConfig": "models.configuration_crisscross",
         "CrissCrossVideoConfig": "models.configuration_crisscross",
@@ -61,6 +69,8 @@ else:
         "XKDConfig": "models.configuration_xkd",
         "XKDVideoConfig": "models.configuration_xkd",
         "XKDAudioModel": "models.modeling_xkd",
+        "XKDForAudioClassification": "models.modeling_xkd",
+        "XKDForVideoClassification": "models.modeling_xkd",
         "XKDModel": "models.modeling_xkd",
         "XKDVideoModel": "models.modeling_xkd",
         "XKDPreTrainingConfig": "pretraining.configuration_xkd_pretraining",

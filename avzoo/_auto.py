@@ -24,6 +24,8 @@ class Family(NamedTuple):
         config: the configuration; its module must not import models.
         model: what ``AutoModel`` gives.
         pretraining: what ``AutoModelForPreTraining`` gives.
+        video_classification: what ``AutoModelForVideoClassification`` gives.
+        audio_classification: what ``AutoModelForAudioClassification`` gives.
         video_processor: what ``AutoVideoProcessor`` gives.
         feature_extractor: what ``AutoFeatureExtractor`` gives.
         processor: what ``AutoProcessor`` gives.
@@ -32,6 +34,8 @@ class Family(NamedTuple):
     config: str
     model: str | None = None
     pretraining: str | None = None
+    video_classification: str | None = None
+    audio_classification: str | None = None
     video_processor: str | None = None
     feature_extractor: str | None = None
     processor: str | None = None
@@ -50,11 +54,13 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "xkd_video": Family(
             config="models.configuration_xkd:XKDVideoConfig",
             model="models.modeling_xkd:XKDVideoModel",
+            video_classification="models.modeling_xkd:XKDForVideoClassification",
             video_processor="processing.video_processing_xkd:XKDVideoProcessor",
         ),
         "xkd_audio": Family(
             config="models.configuration_xkd:XKDAudioConfig",
             model="models.modeling_xkd:XKDAudioModel",
+            audio_classification="models.modeling_xkd:XKDForAudioClassification",
             feature_extractor="processing.feature_extraction_xkd:XKDFeatureExtractor",
         ),
         "xkd_pretraining": Family(
@@ -85,6 +91,11 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             config="models.configuration_xdc:XDCAudioConfig",
             model="models.modeling_xdc:XDCAudioModel",
         ),
+        "vssl": Family(
+            config="models.configuration_vssl:VSSLConfig",
+            model="models.modeling_vssl:VSSLModel",
+            video_classification="models.modeling_vssl:VSSLForVideoClassification",
+        ),
     }
 )
 
@@ -94,6 +105,8 @@ _AUTO = "transformers.models.auto"
 _TABLES = {
     "model": ("modeling_auto", "MODEL_MAPPING"),
     "pretraining": ("modeling_auto", "MODEL_FOR_PRETRAINING_MAPPING"),
+    "video_classification": ("modeling_auto", "MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING"),
+    "audio_classification": ("modeling_auto", "MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING"),
     "video_processor": ("video_processing_auto", "VIDEO_PROCESSOR_MAPPING"),
     "feature_extractor": ("feature_extraction_auto", "FEATURE_EXTRACTOR_MAPPING"),
     "processor": ("processing_auto", "PROCESSOR_MAPPING"),

@@ -75,6 +75,8 @@ def test_every_model_type_is_registered(model_type: str) -> None:
         config="",
         model=modeling_auto.MODEL_MAPPING,
         pretraining=modeling_auto.MODEL_FOR_PRETRAINING_MAPPING,
+        video_classification=modeling_auto.MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING,
+        audio_classification=modeling_auto.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING,
         video_processor=video_processing_auto.VIDEO_PROCESSOR_MAPPING,
         feature_extractor=feature_extraction_auto.FEATURE_EXTRACTOR_MAPPING,
         processor=processing_auto.PROCESSOR_MAPPING,

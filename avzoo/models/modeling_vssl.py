@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from .classification import VideoClassifier
 from .configuration_vssl import VSSLConfig
 from .vit_encoder import VideoViT, ViTPreTrainedModel
 
@@ -30,3 +31,10 @@ class VSSLModel(VideoViT, VSSLPreTrainedModel):
 
     def _pool(self, hidden_states: torch.Tensor) -> torch.Tensor:
         return hidden_states[:, 0] if self.config.pooling == "cls" else super()._pool(hidden_states)
+
+
+class VSSLForVideoClassification(VideoClassifier, VSSLPreTrainedModel):
+    """The video-SSL encoder with a linear classifier."""
+
+    config_class = VSSLConfig
+    encoder_class = VSSLModel

@@ -10,6 +10,7 @@ from torch import nn
 from transformers.utils.generic import ModelOutput
 from transformers.utils.output_capturing import capture_outputs
 
+from .classification import AudioClassifier, VideoClassifier
 from .configuration_xkd import XKDAudioConfig, XKDConfig, XKDVideoConfig
 from .patches import interpolate_positions, patchify_audio
 from .projection_head import ProjectionHead, ProjectionLinear, WeightNormLinear
@@ -204,3 +205,17 @@ class XKDModel(XKDPreTrainedModel):
     @staticmethod
     def _project(projector: ProjectionHead | None, embeds: torch.Tensor | None) -> torch.Tensor | None:
         return None if projector is None or embeds is None else projector(embeds)
+
+
+class XKDForVideoClassification(VideoClassifier, XKDPreTrainedModel):
+    """The XKD video encoder with a linear classifier."""
+
+    config_class = XKDVideoConfig
+    encoder_class = XKDVideoModel
+
+
+class XKDForAudioClassification(AudioClassifier, XKDPreTrainedModel):
+    """The XKD audio encoder with a linear classifier."""
+
+    config_class = XKDAudioConfig
+    encoder_class = XKDAudioModel

@@ -29,6 +29,7 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     "xkd": xkd_config,
     "xkd-without-projectors": lambda: xkd_config(projection_dim=None),
     "xkd-mats": lambda: xkd_config(sharing="mats"),
+    "vssl": lambda: avzoo.VSSLConfig.preset("nano", **VIDEO),
 }
 INPUTS: dict[str, Callable[[torch.Generator], torch.Tensor]] = {
     "pixel_values_videos": lambda generator: torch.randn(3, 8, 3, 32, 32, generator=generator),
@@ -39,6 +40,7 @@ ARGUMENTS = {
     "xkd_video": ["pixel_values_videos"],
     "xkd_audio": ["input_features"],
     "xkd": ["pixel_values_videos", "input_features"],
+    "vssl": ["pixel_values_videos"],
 }
 
 
