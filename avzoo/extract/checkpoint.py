@@ -6,22 +6,19 @@ import difflib
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from avzoo.checkpoints import packaged
-from avzoo.errors import AvzooError
+from avzoo.checkpoints.contents import CONFIG_FILE, PROCESSOR_FILES, WEIGHTS_FILE
+from avzoo.extract.snapshot import CheckpointError, snapshot
 
-WEIGHTS = "model.safetensors"
+__all__ = ["Checkpoint", "CheckpointError", "require_processors", "resolve"]
 
-#: What a checkpoint folder may hold that is ever read; nothing else is downloaded.
-_READ = ["*.json", "*.safetensors"]
+_HINTS = {WEIGHTS_FILE: "; weights in other formats, pickles among them, are never read"}
 
 _REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
-
-
-class CheckpointError(AvzooError):
-    """A model name leads to no usable checkpoint; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,8 @@ def resolve(model: str | os.PathLike[str], revision: str | None = None) -> Check
     """Finds a checkpoint by name.
 
     Tried in this order: a packaged name (``xkd-nano-synth``), a local folder, a Hub repository (``owner/name``). A
-    folder whose name is also a packaged name is meant by ``./name``. Of a repository only JSON files and safetensors
-    weights are downloaded.
+    folder whose name is also a packaged name is meant by ``./name``. A repository is downloaded and verified as
+    `avzoo.extract.snapshot` says.
 
     Args:
         model: Packaged name, folder, or Hub repository.
@@ -81,43 +78,41 @@ def _unknown(name: str, shipped: list[str]) -> str:
 def _local(name: str, folder: Path, revision: str | None) -> Checkpoint:
     if revision is not None:
         raise CheckpointError(f"revision {revision!r} applies to Hub repositories only, and {name} is a local folder")
-    for file in ("config.json", WEIGHTS):
-        if not (folder / file).is_file():
-            raise CheckpointError(f"{folder} is not a checkpoint: it has no {file}")
+    _require_files(folder, str(folder))
     digest = hashlib.sha256()
-    for file in ("config.json", WEIGHTS):
+    for file in (CONFIG_FILE, WEIGHTS_FILE):
         with open(folder / file, "rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())
     return Checkpoint(name, folder, f"sha256:{digest.hexdigest()}")
 
 
 def _hub(repo: str, revision: str | None) -> Checkpoint:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    at = f" at revision {revision!r}" if revision else ""
-    try:
-        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=_READ))
-    except RepositoryNotFoundError:
-        raise CheckpointError(
-            f"there is no folder {repo}, and no Hub repository of that name that you may read"
-        ) from None
-    except RevisionNotFoundError:
-        raise CheckpointError(f"the Hub repository {repo} has no revision {revision!r}") from None
-    except LocalEntryNotFoundError:
-        raise CheckpointError(
-            f"there is no folder {repo}, and the Hub repository {repo}{at} is neither in the local cache nor reachable"
-        ) from None
-    except (HfHubHTTPError, HFValidationError) as error:
-        raise CheckpointError(f"the Hub repository {repo}{at} could not be had: {error}") from None
-    for file in ("config.json", WEIGHTS):
-        if not (folder / file).is_file():
-            raise CheckpointError(f"the Hub repository {repo}{at} is not a checkpoint: it has no {file}")
+    folder = snapshot(repo, revision)
+    _require_files(folder, f"the Hub repository {repo}" + (f" at revision {revision!r}" if revision else ""))
     # The cache names a snapshot's folder by its commit.
     return Checkpoint(repo, folder, folder.name)
+
+
+def _require_files(folder: Path, name: str) -> None:
+    for file in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (folder / file).is_file():
+            raise CheckpointError(f"{name} is not a checkpoint: it has no {file}{_HINTS.get(file, '')}")
+
+
+def require_processors(checkpoint: Checkpoint, modalities: Sequence[str]) -> None:
+    """Checks that a checkpoint has the settings of its processors, before transformers looks for them in vain.
+
+    Args:
+        checkpoint: Where to look.
+        modalities: What the model takes.
+
+    Raises:
+        CheckpointError: There are none for one of the modalities.
+    """
+    joint, *single = PROCESSOR_FILES
+    for modality, file in zip(("video", "audio"), single, strict=True):
+        if modality in modalities and not any((checkpoint.folder / name).is_file() for name in (joint, file)):
+            raise CheckpointError(
+                f"{checkpoint.name} has no processor for {modality}, neither {joint} nor {file}: call save_pretrained "
+                "of the model's processor on its folder"
+            )

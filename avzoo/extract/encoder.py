@@ -18,7 +18,7 @@ import torch
 from avzoo import _auto
 from avzoo.checkpoints import DEFAULT
 from avzoo.errors import AvzooError
-from avzoo.extract.checkpoint import Checkpoint, CheckpointError, resolve
+from avzoo.extract.checkpoint import Checkpoint, CheckpointError, require_processors, resolve
 from avzoo.extract.embeddings import Collector, Embeddings, Vectors, l2_normalize
 from avzoo.media import Clip, ClipSpec, MediaError, iter_clips
 
@@ -242,6 +242,7 @@ def load(
     try:
         network, report = _pretrained(folder, dtype=precision, use_safetensors=True, output_loading_info=True, **local)
         takes = network.input_modalities
+        require_processors(checkpoint, takes)
         video_processor = AutoVideoProcessor.from_pretrained(folder, **local) if "video" in takes else None
         feature_extractor = AutoFeatureExtractor.from_pretrained(folder, **local) if "audio" in takes else None
     except (OSError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:

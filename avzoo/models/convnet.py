@@ -13,10 +13,10 @@ from torch import nn
 from transformers import initialization as init
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndNoAttention
-from transformers.modeling_utils import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from .configuration_convnet import AudioVisualConfig, ConvNetConfig, FeaturePooling
+from .safetensors_only import SafetensorsModel
 
 
 @dataclass
@@ -110,7 +110,7 @@ class ConvNetStage(nn.Sequential):
     """The blocks of one resolution; `hidden_states` of the outputs are the results of stages."""
 
 
-class ConvNetPreTrainedModel(PreTrainedModel):
+class ConvNetPreTrainedModel(SafetensorsModel):
     """Weight initialisation and capabilities shared by all ConvNets."""
 
     supports_gradient_checkpointing = True

@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.modeling_utils import PreTrainedModel
 from transformers.utils.generic import can_return_tuple
 
 from .configuration_ccl_image import CCLImageConfig
+from .safetensors_only import SafetensorsModel
 
 if TYPE_CHECKING:
     from timm.models import ResNet
@@ -24,7 +24,7 @@ IMAGENET_REPOSITORY = "timm/resnet34.tv_in1k"
 IMAGENET_REVISION = "c983eba7f5e69bc3548a626d1b0b0b914e5de3a6"
 
 
-class CCLImageModel(PreTrainedModel):
+class CCLImageModel(SafetensorsModel):
     """A ResNet over one frame of every clip, in inference mode whatever happens.
 
     It takes the student's clip as it is, normalised with the statistics of Kinetics (as the released code does) and not

@@ -9,10 +9,10 @@ from torch import nn
 from torch.nn import functional
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.modeling_utils import PreTrainedModel
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from .configuration_cnn14 import CNN14Config
+from .safetensors_only import SafetensorsModel
 
 
 class CNN14Block(nn.Module):
@@ -35,7 +35,7 @@ class CNN14Block(nn.Module):
         return self.pool(hidden_states).transpose(2, 3)
 
 
-class CNN14Model(PreTrainedModel):
+class CNN14Model(SafetensorsModel):
     """CNN14 up to its embedding.
 
     Its input are log-mels in decibels as they are, 10 log10 of the mel power, for a batch norm over the mel bands is

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.modeling_utils import PreTrainedModel
 from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_vit import VideoViTConfig, ViTEncoderConfig
 from .patches import interpolate_positions, patchify_video
+from .safetensors_only import SafetensorsModel
 from .vit import ViTAttention, ViTLayer
 
 
@@ -74,7 +74,7 @@ def _select(tokens: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
     return tokens.gather(1, indices.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
 
 
-class ViTPreTrainedModel(PreTrainedModel):
+class ViTPreTrainedModel(SafetensorsModel):
     """Weight initialisation and capabilities shared by all ViTs of the zoo."""
 
     supports_gradient_checkpointing = True

@@ -76,7 +76,9 @@ def test_a_repository_is_known_by_its_commit(
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     found = resolve("owner/name", revision="v1")
     assert (found.name, found.folder, found.revision) == ("owner/name", snapshot, commit)
-    assert asked == {"repo": "owner/name", "revision": "v1", "patterns": ["*.json", "*.safetensors"]}
+    assert (asked["repo"], asked["revision"]) == ("owner/name", "v1")
+    assert {"config.json", "model.safetensors", "processor_config.json"} <= set(asked["patterns"])
+    assert not any("*" in pattern or pattern.endswith(".py") for pattern in asked["patterns"])
 
 
 def test_a_repository_out_of_reach_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,36 @@
+"""What a checkpoint folder holds: the files that are written, published, downloaded and read; nothing else ever is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "README.md"
+PROVENANCE_FILE = "provenance.json"
+GOLDEN_FILE = "golden.safetensors"
+
+#: A processor of both modalities is one file, of one modality it is one of the others.
+PROCESSOR_FILES = ("processor_config.json", "video_preprocessor_config.json", "preprocessor_config.json")
+
+#: What loading reads.
+MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE, *PROCESSOR_FILES)
+
+#: What says where the weights come from and how good they are.
+DOCUMENT_FILES = (
+    CARD_FILE,
+    PROVENANCE_FILE,
+    GOLDEN_FILE,
+    "evaluation.json",
+    "recipe.yaml",
+    "training_log.json",
+)
+
+FILES = (*MODEL_FILES, *DOCUMENT_FILES)
+
+_PICKLED = (".bin", ".ckpt", ".joblib", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".pth", ".tar", ".h5", ".msgpack")
+
+
+def pickles(names: Iterable[str]) -> list[str]:
+    """Those of the file names that belong to formats which can run code when they are read, or hide it."""
+    return sorted(name for name in names if name.lower().endswith((*_PICKLED, ".pth.tar.zip")))

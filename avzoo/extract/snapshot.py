@@ -1,0 +1,153 @@
+"""From a Hub repository to a folder on this machine whose files are what the repository says they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from avzoo.checkpoints.contents import CARD_FILE, FILES, PROVENANCE_FILE, WEIGHTS_FILE
+from avzoo.errors import AvzooError
+
+# The cache names a file's content by its hash: SHA-256 of a large file, git's hash of a small one.
+_SHA256, _GIT_SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
+
+
+class CheckpointError(AvzooError):
+    """A model name leads to no usable checkpoint; the message says why and what to do."""
+
+
+def snapshot(repo: str, revision: str | None = None) -> Path:
+    """Downloads the checkpoint that a Hub repository holds, or finds it in the local cache, and verifies it.
+
+    Only the files of a checkpoint folder are downloaded (`avzoo.checkpoints.contents`): no code and no pickle. With
+    ``HF_HUB_OFFLINE=1``, or where the Hub cannot be reached, what the cache has of that revision is used.
+
+    Args:
+        repo: ``owner/name``.
+        revision: Branch, tag or commit; the newest commit of ``main`` by default.
+
+    Returns:
+        The folder in the cache of ``huggingface_hub``; its name is the commit.
+
+    Raises:
+        CheckpointError: The repository or the revision is not there or not to be had, the download broke off, or a
+            file is not what the repository says; the message names it.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    at = f" at revision {revision!r}" if revision else ""
+    try:
+        wanted = [name for name in FILES if name != CARD_FILE]
+        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=wanted))
+    except GatedRepoError:
+        raise CheckpointError(
+            f"the Hub repository {repo} is gated: ask for access on its page, then log in with hf auth login"
+        ) from None
+    except RepositoryNotFoundError:
+        raise CheckpointError(
+            f"there is no folder {repo}, and no Hub repository of that name that you may read; a private one needs the "
+            "token of an account that may (hf auth login, or HF_TOKEN)"
+        ) from None
+    except RevisionNotFoundError:
+        raise CheckpointError(f"the Hub repository {repo} has no revision {revision!r}") from None
+    except LocalEntryNotFoundError:
+        raise CheckpointError(
+            f"there is no folder {repo}, and the Hub repository {repo}{at} is neither in the local cache nor reachable"
+        ) from None
+    except HFValidationError as error:
+        raise CheckpointError(f"{repo} is no name of a Hub repository: {error}") from None
+    except HfHubHTTPError as error:
+        if error.response.status_code == 401:
+            raise CheckpointError(
+                f"the Hub does not accept your token, asked for {repo}: log in with hf auth login, or unset HF_TOKEN"
+            ) from None
+        raise CheckpointError(f"the Hub repository {repo}{at} could not be had: {_first_line(error)}") from None
+    except _broken_connection() as error:
+        raise CheckpointError(
+            f"the download of {repo}{at} broke off ({_first_line(error)}): load it again, files that are complete are "
+            "kept"
+        ) from None
+    verify(repo, folder)
+    return folder
+
+
+def verify(repo: str, folder: Path) -> None:
+    """Checks the content of a snapshot's files against the hashes that the Hub gave for them.
+
+    The weights are also checked against ``provenance.json``, where that names their hash.
+
+    Args:
+        repo: What to call it in messages.
+        folder: Snapshot in the cache of ``huggingface_hub``, which names every content by its hash. Where it cannot
+            make links, only the weights are checked.
+
+    Raises:
+        CheckpointError: A file has another content; the message names it.
+    """
+    weights = None
+    for name in FILES:
+        if not (folder / name).is_file():
+            continue
+        content = (folder / name).resolve()
+        expected = content.name if content != folder.resolve() / name else ""
+        if name == WEIGHTS_FILE or _SHA256.fullmatch(expected):
+            found = _sha256(content)
+            weights = found if name == WEIGHTS_FILE else weights
+            if not _SHA256.fullmatch(expected):
+                continue
+        elif _GIT_SHA1.fullmatch(expected):
+            found = _git_sha1(content)
+        else:
+            continue
+        if found != expected:
+            raise CheckpointError(
+                f"{name} of the Hub repository {repo} at commit {folder.name} is damaged, its hash is {found} and not "
+                f"{expected}: delete {content} and load it again"
+            )
+    stated = _stated_hash(folder)
+    if weights is not None and stated is not None and stated != weights:
+        raise CheckpointError(
+            f"{WEIGHTS_FILE} of the Hub repository {repo} at commit {folder.name} is not the file that its "
+            f"{PROVENANCE_FILE} is about: its SHA-256 is {weights} and not {stated}"
+        )
+
+
+def _stated_hash(folder: Path) -> str | None:
+    """SHA-256 of the weights according to ``provenance.json``."""
+    try:
+        stated = json.loads((folder / PROVENANCE_FILE).read_bytes())["weights_sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return str(stated)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _git_sha1(path: Path) -> str:
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _broken_connection() -> tuple[type[Exception], ...]:
+    """What a download that breaks off raises; the Hub's client lets errors of its HTTP library through."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    # httpx in version 1 of the client, httpx2 in version 2.
+    return (OSError, *(base for base in HfHubHTTPError.__mro__ if base.__module__.startswith("httpx")))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
