@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     from avzoo.models.configuration_xkd import XKDConfig as XKDConfig
     from avzoo.models.configuration_xkd import XKDVideoConfig as XKDVideoConfig
     from avzoo.models.modeling_crisscross import CrissCrossAudioModel as CrissCrossAudioModel
+    from avzoo.models.modeling_crisscross import CrissCrossForAudioClassification as CrissCrossForAudioClassification
+    from avzoo.models.modeling_crisscross import CrissCrossForVideoClassification as CrissCrossForVideoClassification
     from avzoo.models.modeling_crisscross import CrissCrossModel as CrissCrossModel
     from avzoo.models.modeling_crisscross import CrissCrossVideoModel as CrissCrossVideoModel
     from avzoo.models.modeling_vssl import VSSLForVideoClassification as VSSLForVideoClassification
     from avzoo.models.modeling_vssl import VSSLModel as VSSLModel
     from avzoo.models.modeling_xdc import XDCAudioModel as XDCAudioModel
+    from avzoo.models.modeling_xdc import XDCForAudioClassification as XDCForAudioClassification
+    from avzoo.models.modeling_xdc import XDCForVideoClassification as XDCForVideoClassification
     from avzoo.models.modeling_xdc import XDCModel as XDCModel
     from avzoo.models.modeling_xdc import XDCVideoModel as XDCVideoModel
     from avzoo.models.modeling_xkd import XKDAudioModel as XKDAudioModel
@@ -39,8 +43,17 @@ if TYPE_CHECKING:
     from avzoo.models.modeling_xkd import XKDVideoModel as XKDVideoModel
     from avzoo.pretraining.configuration_xkd_pretraining import XKDPreTrainingConfig as XKDPreTrainingConfig
     from avzoo.pretraining.modeling_xkd_pretraining import XKDForPreTraining as XKDForPreTraining
+    from avzoo.processing.feature_extraction_cnn14 import CNN14FeatureExtractor as CNN14FeatureExtractor
+    from avzoo.processing.feature_extraction_crisscross import CrissCrossFeatureExtractor as CrissCrossFeatureExtractor
+    from avzoo.processing.feature_extraction_xdc import XDCFeatureExtractor as XDCFeatureExtractor
     from avzoo.processing.feature_extraction_xkd import XKDFeatureExtractor as XKDFeatureExtractor
+    from avzoo.processing.processing_crisscross import CrissCrossProcessor as CrissCrossProcessor
+    from avzoo.processing.processing_xdc import XDCProcessor as XDCProcessor
     from avzoo.processing.processing_xkd import XKDProcessor as XKDProcessor
+    from avzoo.processing.video_processing_ccl import CCLVideoProcessor as CCLVideoProcessor
+    from avzoo.processing.video_processing_crisscross import CrissCrossVideoProcessor as CrissCrossVideoProcessor
+    from avzoo.processing.video_processing_vssl import VSSLVideoProcessor as VSSLVideoProcessor
+    from avzoo.processing.video_processing_xdc import XDCVideoProcessor as XDCVideoProcessor
     from avzoo.processing.video_processing_xkd import XKDVideoProcessor as XKDVideoProcessor
 
     __version__: str
@@ -57,12 +70,16 @@ else:
         "CrissCrossConfig": "models.configuration_crisscross",
         "CrissCrossVideoConfig": "models.configuration_crisscross",
         "CrissCrossAudioModel": "models.modeling_crisscross",
+        "CrissCrossForAudioClassification": "models.modeling_crisscross",
+        "CrissCrossForVideoClassification": "models.modeling_crisscross",
         "CrissCrossModel": "models.modeling_crisscross",
         "CrissCrossVideoModel": "models.modeling_crisscross",
         "XDCAudioConfig": "models.configuration_xdc",
         "XDCConfig": "models.configuration_xdc",
         "XDCVideoConfig": "models.configuration_xdc",
         "XDCAudioModel": "models.modeling_xdc",
+        "XDCForAudioClassification": "models.modeling_xdc",
+        "XDCForVideoClassification": "models.modeling_xdc",
         "XDCModel": "models.modeling_xdc",
         "XDCVideoModel": "models.modeling_xdc",
         "XKDAudioConfig": "models.configuration_xkd",
@@ -75,8 +92,17 @@ else:
         "XKDVideoModel": "models.modeling_xkd",
         "XKDPreTrainingConfig": "pretraining.configuration_xkd_pretraining",
         "XKDForPreTraining": "pretraining.modeling_xkd_pretraining",
+        "CNN14FeatureExtractor": "processing.feature_extraction_cnn14",
+        "CrissCrossFeatureExtractor": "processing.feature_extraction_crisscross",
+        "XDCFeatureExtractor": "processing.feature_extraction_xdc",
         "XKDFeatureExtractor": "processing.feature_extraction_xkd",
+        "CrissCrossProcessor": "processing.processing_crisscross",
+        "XDCProcessor": "processing.processing_xdc",
         "XKDProcessor": "processing.processing_xkd",
+        "CCLVideoProcessor": "processing.video_processing_ccl",
+        "CrissCrossVideoProcessor": "processing.video_processing_crisscross",
+        "VSSLVideoProcessor": "processing.video_processing_vssl",
+        "XDCVideoProcessor": "processing.video_processing_xdc",
         "XKDVideoProcessor": "processing.video_processing_xkd",
     }
     __all__ = ["__version__", *_EXPORTS]

@@ -70,31 +70,46 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "crisscross": Family(
             config="models.configuration_crisscross:CrissCrossConfig",
             model="models.modeling_crisscross:CrissCrossModel",
+            video_processor="processing.video_processing_crisscross:CrissCrossVideoProcessor",
+            feature_extractor="processing.feature_extraction_crisscross:CrissCrossFeatureExtractor",
+            processor="processing.processing_crisscross:CrissCrossProcessor",
         ),
         "crisscross_video": Family(
             config="models.configuration_crisscross:CrissCrossVideoConfig",
             model="models.modeling_crisscross:CrissCrossVideoModel",
+            video_classification="models.modeling_crisscross:CrissCrossForVideoClassification",
+            video_processor="processing.video_processing_crisscross:CrissCrossVideoProcessor",
         ),
         "crisscross_audio": Family(
             config="models.configuration_crisscross:CrissCrossAudioConfig",
             model="models.modeling_crisscross:CrissCrossAudioModel",
+            audio_classification="models.modeling_crisscross:CrissCrossForAudioClassification",
+            feature_extractor="processing.feature_extraction_crisscross:CrissCrossFeatureExtractor",
         ),
         "xdc": Family(
             config="models.configuration_xdc:XDCConfig",
             model="models.modeling_xdc:XDCModel",
+            video_processor="processing.video_processing_xdc:XDCVideoProcessor",
+            feature_extractor="processing.feature_extraction_xdc:XDCFeatureExtractor",
+            processor="processing.processing_xdc:XDCProcessor",
         ),
         "xdc_video": Family(
             config="models.configuration_xdc:XDCVideoConfig",
             model="models.modeling_xdc:XDCVideoModel",
+            video_classification="models.modeling_xdc:XDCForVideoClassification",
+            video_processor="processing.video_processing_xdc:XDCVideoProcessor",
         ),
         "xdc_audio": Family(
             config="models.configuration_xdc:XDCAudioConfig",
             model="models.modeling_xdc:XDCAudioModel",
+            audio_classification="models.modeling_xdc:XDCForAudioClassification",
+            feature_extractor="processing.feature_extraction_xdc:XDCFeatureExtractor",
         ),
         "vssl": Family(
             config="models.configuration_vssl:VSSLConfig",
             model="models.modeling_vssl:VSSLModel",
             video_classification="models.modeling_vssl:VSSLForVideoClassification",
+            video_processor="processing.video_processing_vssl:VSSLVideoProcessor",
         ),
     }
 )
