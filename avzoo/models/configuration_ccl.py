@@ -24,6 +24,7 @@ class CCLVideoConfig(R2Plus1DConfig):
         mid_planes: Planes in the middle of every other factored convolution.
         shortcut: The shortcut of a block that changes planes and resolution.
         num_frames: Frames of the clips that the network was trained on; any other number works.
+        classifier_init: `uniform`, PyTorch's default, which the released code leaves as it is.
     """
 
     model_type = "ccl_video"
@@ -33,3 +34,4 @@ class CCLVideoConfig(R2Plus1DConfig):
     mid_planes: Literal["out", "matched"] = "matched"
     shortcut: Literal["conv", "conv_norm", "factored"] = "factored"
     num_frames: int = 16
+    classifier_init: Literal["orthogonal", "normal", "uniform"] = "uniform"

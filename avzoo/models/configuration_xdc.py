@@ -23,6 +23,7 @@ class XDCVideoConfig(R2Plus1DConfig):
         batch_norm_momentum: 0.9 as released. The number is Caffe2's, where it weighs the old statistics; in PyTorch it
             weighs the new batch, and statistics hardly average. For finetuning 0.1 is the sane value.
         stem_mid_planes: 45; the rule of the other convolutions would give 83.
+        classifier_init: `normal`, that of torchvision's video networks, which the released code builds on.
     """
 
     model_type = "xdc_video"
@@ -34,6 +35,7 @@ class XDCVideoConfig(R2Plus1DConfig):
     conv_init: Literal["pytorch", "kaiming_fan_out"] = "kaiming_fan_out"
     num_frames: int = 32
     image_size: int = 224
+    classifier_init: Literal["orthogonal", "normal", "uniform"] = "normal"
 
 
 @strict
@@ -80,6 +82,7 @@ class XDCAudioConfig(SpectrogramResNetConfig):
     batch_norm_eps: float = 1e-3
     num_mel_bins: int = 40
     max_length: int = 100
+    classifier_init: Literal["orthogonal", "normal", "uniform"] = "normal"
 
 
 @strict

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from .classification import VideoClassifier
 from .configuration_ccl import CCLVideoConfig
+from .convnet import ConvNetPreTrainedModel
 from .r2plus1d import R2Plus1DModel
 
 
@@ -21,4 +23,12 @@ class CCLVideoModel(R2Plus1DModel):
 
     config: CCLVideoConfig
     config_class = CCLVideoConfig
+    base_model_prefix = "ccl"
+
+
+class CCLForVideoClassification(VideoClassifier, ConvNetPreTrainedModel):
+    """The CCL video student with a linear classifier."""
+
+    config_class = CCLVideoConfig
+    encoder_class = CCLVideoModel
     base_model_prefix = "ccl"

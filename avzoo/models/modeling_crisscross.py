@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from .classification import AudioClassifier, VideoClassifier
 from .configuration_crisscross import CrissCrossAudioConfig, CrissCrossConfig, CrissCrossVideoConfig
-from .convnet import AudioVisualModel
+from .convnet import AudioVisualModel, ConvNetPreTrainedModel
 from .r2plus1d import R2Plus1DModel
 from .spectrogram_resnet import SpectrogramResNetModel
 
@@ -61,3 +62,19 @@ class CrissCrossModel(AudioVisualModel):
 
     def __init__(self, config: CrissCrossConfig) -> None:
         super().__init__(config, CrissCrossVideoModel(config.video_config), CrissCrossAudioModel(config.audio_config))
+
+
+class CrissCrossForVideoClassification(VideoClassifier, ConvNetPreTrainedModel):
+    """The CrissCross video encoder with a linear classifier."""
+
+    config_class = CrissCrossVideoConfig
+    encoder_class = CrissCrossVideoModel
+    base_model_prefix = "crisscross"
+
+
+class CrissCrossForAudioClassification(AudioClassifier, ConvNetPreTrainedModel):
+    """The CrissCross audio encoder with a linear classifier."""
+
+    config_class = CrissCrossAudioConfig
+    encoder_class = CrissCrossAudioModel
+    base_model_prefix = "crisscross"

@@ -5,8 +5,9 @@ The video's `hidden_states` are, in the official names, `stem`, `layer1`, `layer
 
 from __future__ import annotations
 
+from .classification import AudioClassifier, VideoClassifier
 from .configuration_xdc import XDCAudioConfig, XDCConfig, XDCVideoConfig
-from .convnet import AudioVisualModel
+from .convnet import AudioVisualModel, ConvNetPreTrainedModel
 from .r2plus1d import R2Plus1DModel
 from .spectrogram_resnet import SpectrogramResNetModel
 
@@ -61,3 +62,19 @@ class XDCModel(AudioVisualModel):
 
     def __init__(self, config: XDCConfig) -> None:
         super().__init__(config, XDCVideoModel(config.video_config), XDCAudioModel(config.audio_config))
+
+
+class XDCForVideoClassification(VideoClassifier, ConvNetPreTrainedModel):
+    """The XDC video encoder with a linear classifier."""
+
+    config_class = XDCVideoConfig
+    encoder_class = XDCVideoModel
+    base_model_prefix = "xdc"
+
+
+class XDCForAudioClassification(AudioClassifier, ConvNetPreTrainedModel):
+    """The XDC audio encoder with a linear classifier."""
+
+    config_class = XDCAudioConfig
+    encoder_class = XDCAudioModel
+    base_model_prefix = "xdc"
