@@ -37,19 +37,19 @@ demo: setup ## Search the packaged clips by example in the browser
 test: setup browser ## Run the tests; ARGS=tests/media chooses some
 	$(TEST) $(ARGS)
 
-check: setup ## Lint, format, types, the import contract and the model cards
+check: setup ## Lint, format, types, the import contract, the model cards and tables
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m avzoo.hub.cards --check
+	$(BIN)/python -m avzoo.checkpoints.cards --check
 
 format: setup ## Format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-cards: setup ## Write the model cards anew from what the checkpoints say
-	$(BIN)/python -m avzoo.hub.cards
+cards: setup ## Write the model cards and the tables of models anew from the registry
+	$(BIN)/python -m avzoo.checkpoints.cards
 
 bench: setup browser ## Measure the package against peers and the machine's limits; ARGS=import_time chooses some
 	$(BIN)/python -m benchmarks $(ARGS)

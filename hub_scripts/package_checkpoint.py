@@ -13,7 +13,9 @@ from pathlib import Path
 import yaml
 
 import avzoo.checkpoints
-from avzoo.hub.cards import CARD_FILE, EVALUATION_FILE, render_card
+from avzoo.checkpoints.card import EVALUATION_FILE, render_card
+from avzoo.checkpoints.contents import CARD_FILE
+from avzoo.checkpoints.registry import REGISTRY
 from avzoo.hub.provenance import trained_here, write_provenance
 
 FILES = ("config.json", "model.safetensors", "processor_config.json", "training_log.json")
@@ -41,7 +43,7 @@ def main() -> None:
     write_provenance(partial, trained_here(partial, arguments.command, arguments.seed))
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
-    (folder / CARD_FILE).write_text(render_card(folder), encoding="utf-8")
+    (folder / CARD_FILE).write_text(render_card(REGISTRY.get(arguments.name), folder), encoding="utf-8")
     print(folder)
 
 

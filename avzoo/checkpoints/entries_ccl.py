@@ -70,6 +70,7 @@ STUDENT = CheckpointEntry(
     ),
     results_note="Each kind of teaching is a student of its own; without teachers the network reaches 57.5.",
     network="student",
+    labelled=True,
 )
 
 TEACHER = CheckpointEntry(
@@ -87,7 +88,7 @@ TEACHER = CheckpointEntry(
     summary="The network of PANNs whose embeddings CCL distils from, without its classifier.",
     limits=("Made for features of sound; the embedding is the one before the classifier, non-negative and sparse.",),
     training="Tagging of AudioSet with balanced sampling and mixup, as the authors of PANNs describe it.",
-    audio=AudioInput(sampling_rate=32_000, mel_bins=64, window=1024, hop=320),
+    audio=AudioInput(sampling_rate=32_000, mel_bins=64, window=1024, hop=320, seconds=10, frames=1001),
     sources=(Source(file="Cnn14_emb512_mAP=0.420.pth", page="https://zenodo.org/record/3987831"),),
     metrics=(
         Metric(
@@ -100,6 +101,7 @@ TEACHER = CheckpointEntry(
         ),
     ),
     network="teacher",
+    labelled=True,
 )
 
 FAMILY = Family(

@@ -36,9 +36,13 @@ _METHODS = (
     _Method("simclr", "v-SimCLR", "VideoSimCLR", "contrast of two clips of a video with those of others", (19, 77, 45)),
     _Method("moco", "v-MoCo", "VideoMOCOv3", "the same contrast with the keys of a moving average", (20, 81, 43)),
     _Method(
-        "byol", "v-BYOL", "VideoBYOL", "prediction of the other clip's projection by a moving average", (19, 74, 55)
+        "byol",
+        "v-BYOL",
+        "VideoBYOL",
+        "prediction of the projection that a moving average gives the other clip",
+        (19, 74, 55),
     ),
-    _Method("simsiam", "v-SimSiam", "VideoSimSiam", "prediction of the other clip's projection", (21, 74, 52)),
+    _Method("simsiam", "v-SimSiam", "VideoSimSiam", "prediction of the projection of the other clip", (21, 74, 52)),
     _Method("dino", "v-DINO", "VideoDINO", "distillation from a moving average, centred and sharpened", (20, 75, 51)),
     _Method("mae", "v-MAE", "VideoMAE", "reconstruction of masked cuboids", (38, 66, 38), frames=32),
     _Method("supervised", "v-Supervised", "VideoSupervised", "supervised classification", (29, 70, 38)),
@@ -98,11 +102,12 @@ def _entry(method: _Method) -> CheckpointEntry:
             else "800 epochs of AdamW in batches of 768, 30 of them to warm up; the learning rate falls as a cosine."
         ),
         hardware=None if supervised else "8 GPUs in 2 nodes",
-        video=VideoInput(frames=16, fps=8, resize=112, size=112),
+        video=VideoInput(frames=16, fps=8, resize=128, size=112),
         sources=(Source(file=f"{method.file}_kinetics400.pth.tar", page=_PAGE),),
         metrics=_metrics(method),
         results_note="The paper compares the methods on 17 pairs of sets; its tables are not repeated here.",
         config={"num_frames": 32} if method.frames == 32 else {},
+        labelled=supervised,
     )
 
 

@@ -144,6 +144,7 @@ def _entry(weights: _Weights) -> CheckpointEntry:
             )
             for dataset, value in (("UCF101", weights.ucf101), ("HMDB51", weights.hmdb51))
         ),
+        labelled=supervised,
     )
 
 

@@ -163,22 +163,21 @@ class AudioInput:
         mel_bins: Mel bands.
         window: Samples of the window of the Fourier transform.
         hop: Samples between two spectrogram frames.
-        seconds: Length of a clip; None where any will do.
-        frames: Spectrogram frames of such a clip.
+        seconds: Length of a clip.
+        frames: Spectrogram frames of a clip.
     """
 
     sampling_rate: int
     mel_bins: int
     window: int
     hop: int
-    seconds: float | None = None
-    frames: int | None = None
+    seconds: float
+    frames: int
 
     def __str__(self) -> str:
-        length = "any length" if self.seconds is None else f"{self.seconds:g} s ({self.frames} frames)"
         return (
-            f"mono at {self.sampling_rate / 1000:g} kHz, {length}, {self.mel_bins} log-mel bands, "
-            f"window {self.window}, hop {self.hop} samples, `(B, 1, mel, frames)`"
+            f"{self.seconds:g} s, mono at {self.sampling_rate / 1000:g} kHz: {self.frames} frames of {self.mel_bins} "
+            f"log-mel bands, window {self.window}, hop {self.hop} samples, `(B, 1, mel, frames)`"
         )
 
 
@@ -214,6 +213,7 @@ class CheckpointEntry:
         processor: Processor fields that differ from the defaults of its model type.
         network: Which network of a teacher-student pair it is.
         projected: Whether it has projectors into a space that both modalities share.
+        labelled: Whether it learned from labels.
 
     Raises:
         ValueError: A value is not one of those above, or values contradict each other.
@@ -245,6 +245,7 @@ class CheckpointEntry:
     processor: Mapping[str, Any] = field(default_factory=dict)
     network: Network | None = None
     projected: bool = False
+    labelled: bool = False
 
     def __post_init__(self) -> None:
         self._require(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name) is not None, "is no name: lower case, hyphens")
