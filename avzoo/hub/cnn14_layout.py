@@ -12,16 +12,20 @@ _ENCODER: Pairs = (
     *(pair for n in range(6) for pair in prefixed(_BLOCK, f"conv_block{n + 1}.", f"blocks.{n}.")),
     ("fc1", "projection"),
 )
-# The Fourier and mel matrices of its front end, which is our feature extractor, and the AudioSet classifier.
-_IGNORED: Pairs = (("spectrogram_extractor", ""), ("logmel_extractor", ""), ("fc_audioset", ""))
+# The Fourier and mel matrices of its front end, which is our feature extractor.
+_FRONT_END: Pairs = (("spectrogram_extractor", ""), ("logmel_extractor", ""))
+_CLASSIFIER: Pairs = (("fc_audioset", "classifier.linear"),)
 
 
 def cnn14_layout(model_type: str, names: Iterable[str], network: str) -> Layout:
-    """Layout of a released CNN14 state dict; its front end and its AudioSet classifier are left out.
+    """Layout of a released CNN14 state dict, its front end left out.
 
     Args:
-        model_type: `cnn14`.
+        model_type: `cnn14`, which leaves the AudioSet classifier out too, or `cnn14_classifier`, for a
+            `CNN14ForAudioClassification` of 527 labels.
         names: Not needed: there is one layout.
         network: Not needed: there is one network.
     """
-    return Layout(_ENCODER, ignored=_IGNORED)
+    if model_type == "cnn14_classifier":
+        return Layout(prefixed(_ENCODER, "", "cnn14.") + _CLASSIFIER, ignored=_FRONT_END)
+    return Layout(_ENCODER, ignored=_FRONT_END + _CLASSIFIER)

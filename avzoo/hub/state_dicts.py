@@ -21,7 +21,7 @@ StateDict = dict[str, torch.Tensor]
 LAYOUTS: dict[str, Callable[[str, Iterable[str], str], Layout]] = {
     **dict.fromkeys(("xkd_video", "xkd_audio", "xkd", "xkd_pretraining"), xkd_layout),
     "ccl_video": ccl_layout,
-    "cnn14": cnn14_layout,
+    **dict.fromkeys(("cnn14", "cnn14_classifier"), cnn14_layout),
     "vssl": vssl_layout,
     **dict.fromkeys(("crisscross_video", "crisscross_audio", "crisscross"), crisscross_layout),
     "xdc_video": xdc_layout,
@@ -67,7 +67,9 @@ def convert_state_dict(model_type: str, official: Mapping[str, object], network:
     return ours
 
 
-def official_state_dict(model_type: str, ours: Mapping[str, torch.Tensor], network: str = "teacher") -> StateDict:
+def official_state_dict(
+    model_type: str, ours: Mapping[str, torch.Tensor], network: str = "teacher", like: Iterable[str] | None = None
+) -> StateDict:
     """Maps our state dict to official names, the inverse of `convert_state_dict`.
 
     Weights that the original code registers under several names are given under all of them.
@@ -76,11 +78,13 @@ def official_state_dict(model_type: str, ours: Mapping[str, torch.Tensor], netwo
         model_type: As in `convert_state_dict`; single encoders are given as bare backbones.
         ours: State dict of the model of that type.
         network: Network that an `xkd` model becomes, `teacher` or `student`.
+        like: Names of a checkpoint whose layout to give, where an encoder comes in several.
 
     Raises:
         StateDictError: A name is not one of that model type.
     """
-    backwards = [(mine, theirs) for theirs, mine in _layout(model_type, ours, network).pairs]
+    layout = _layout(model_type, ours if like is None else like, network)
+    backwards = [(mine, theirs) for theirs, mine in layout.pairs]
     official: StateDict = {}
     for name, tensor in ours.items():
         targets = rename(name, backwards)

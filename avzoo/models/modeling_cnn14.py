@@ -11,6 +11,7 @@ from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
+from .classification import AudioClassifier
 from .configuration_cnn14 import CNN14Config
 from .safetensors_only import SafetensorsModel
 
@@ -35,7 +36,27 @@ class CNN14Block(nn.Module):
         return self.pool(hidden_states).transpose(2, 3)
 
 
-class CNN14Model(SafetensorsModel):
+class CNN14PreTrainedModel(SafetensorsModel):
+    """Weight initialisation and capabilities of CNN14."""
+
+    base_model_prefix = "cnn14"
+    _no_split_modules = ["CNN14Block"]  # noqa: RUF012
+    _can_record_outputs = {  # noqa: RUF012
+        "hidden_states": OutputRecorder(CNN14Block, capture_initial_hidden_state=False)
+    }
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """The released initialisation; `init` leaves loaded weights alone."""
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        else:
+            super()._init_weights(module)
+
+
+class CNN14Model(CNN14PreTrainedModel):
     """CNN14 up to its embedding.
 
     Its input are log-mels in decibels as they are, 10 log10 of the mel power, for a batch norm over the mel bands is
@@ -52,13 +73,8 @@ class CNN14Model(SafetensorsModel):
 
     config: CNN14Config
     config_class = CNN14Config
-    base_model_prefix = "cnn14"
     main_input_name = "input_features"
     input_modalities = "audio"
-    _no_split_modules = ["CNN14Block"]  # noqa: RUF012
-    _can_record_outputs = {  # noqa: RUF012
-        "hidden_states": OutputRecorder(CNN14Block, capture_initial_hidden_state=False)
-    }
 
     def __init__(self, config: CNN14Config) -> None:
         super().__init__(config)
@@ -72,16 +88,6 @@ class CNN14Model(SafetensorsModel):
         self.pooled_dropout = nn.Dropout(config.pooled_dropout)
         self.projection = nn.Linear(widths[-1], config.hidden_size)
         self.post_init()
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        """The released initialisation; `init` leaves loaded weights alone."""
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                init.zeros_(module.bias)
-        else:
-            super()._init_weights(module)
 
     @capture_outputs(tie_last_hidden_states=False)  # type: ignore[untyped-decorator]
     def forward(self, input_features: torch.Tensor, **kwargs: Any) -> BaseModelOutputWithPooling:
@@ -114,3 +120,10 @@ class CNN14Model(SafetensorsModel):
         # classifier sees; a head that wants dropout brings it.
         embedding = functional.relu(self.projection(pooled))
         return BaseModelOutputWithPooling(last_hidden_state=hidden_states, pooler_output=embedding)
+
+
+class CNN14ForAudioClassification(AudioClassifier, CNN14PreTrainedModel):
+    """CNN14 with a linear classifier; with `num_labels=527` and a sigmoid on the logits, the released tagger."""
+
+    config_class = CNN14Config
+    encoder_class = CNN14Model

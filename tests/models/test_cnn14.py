@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from avzoo.hub import StateDictError, convert_state_dict, official_state_dict
 from avzoo.models.configuration_cnn14 import CNN14Config
-from avzoo.models.modeling_cnn14 import CNN14Model
+from avzoo.models.modeling_cnn14 import CNN14ForAudioClassification, CNN14Model
 
 CHANNELS, MEL, EMBEDDING = [4, 6, 8, 10, 12, 14], 64, 9
 
@@ -89,13 +89,30 @@ def test_the_network_is_the_described_one(frames):
     assert outputs.pooler_output.min() == 0 < outputs.pooler_output.max(), "an embedding is what a ReLU leaves"
 
 
+def test_the_released_tagger():
+    weights = released_weights(classes=5)
+    config = CNN14Config(block_channels=CHANNELS, hidden_size=EMBEDDING, num_labels=5)
+    model = CNN14ForAudioClassification(config).double().eval()
+    model.load_state_dict(convert_state_dict("cnn14_classifier", {"iteration": 3, "model": weights}), strict=True)
+    decibels = 10 * torch.randn(3, 1, MEL, 40, dtype=torch.float64) - 30
+    with torch.inference_mode():
+        logits = model(decibels).logits
+    _, embedding = described(weights, decibels.transpose(2, 3))
+    expected = embedding @ weights["fc_audioset.weight"].T + weights["fc_audioset.bias"]
+    torch.testing.assert_close(logits, expected, atol=1e-9, rtol=0)
+
+
 def test_size_of_the_released_variants():
     convolutions = 9 * (64 + 64**2 + sum(width // 2 * width + width**2 for width in (128, 256, 512, 1024, 2048)))
     batch_norms = 2 * 64 + 2 * 2 * (64 + 128 + 256 + 512 + 1024 + 2048)
-    for embedding, total in ((512, 76_526_528), (2048, 79_673_792)):
+    # The paper of PANNs gives the second sum.
+    for embedding, total, published in ((512, 76_526_528, 76_796_879), (2048, 79_673_792, 80_753_615)):
         assert convolutions + batch_norms + 2048 * embedding + embedding == total
+        classifier = 527 * embedding + 527
         with torch.device("meta"):
-            assert CNN14Model(CNN14Config(hidden_size=embedding)).num_parameters() == total
+            tagger = CNN14ForAudioClassification(CNN14Config(hidden_size=embedding, num_labels=527))
+        assert tagger.cnn14.num_parameters() == total
+        assert tagger.num_parameters() == total + classifier == published
 
 
 def test_released_names_both_ways():
