@@ -24,6 +24,7 @@ VERBS = {
     "search": "Find the moments most like a file.",
     "demo": "Search by example in the browser.",
     "pretrain": "Train a model from a recipe.",
+    "push": "Publish a checkpoint on the Hub.",
     "list": "Checkpoints that come with the package.",
     "info": "What a checkpoint is: type, parameters, configuration.",
     "doctor": "What of this machine works: versions, devices, decoders.",

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from avzoo.checkpoints.contents import CARD_FILE, FILES, PROVENANCE_FILE, WEIGHTS_FILE
+from avzoo.checkpoints.hub_client import connection_errors, first_line
 from avzoo.errors import AvzooError
 
 # The cache names a file's content by its hash: SHA-256 of a large file, git's hash of a small one.
@@ -71,10 +72,10 @@ def snapshot(repo: str, revision: str | None = None) -> Path:
             raise CheckpointError(
                 f"the Hub does not accept your token, asked for {repo}: log in with hf auth login, or unset HF_TOKEN"
             ) from None
-        raise CheckpointError(f"the Hub repository {repo}{at} could not be had: {_first_line(error)}") from None
-    except _broken_connection() as error:
+        raise CheckpointError(f"the Hub repository {repo}{at} could not be had: {first_line(error)}") from None
+    except connection_errors() as error:
         raise CheckpointError(
-            f"the download of {repo}{at} broke off ({_first_line(error)}): load it again, files that are complete are "
+            f"the download of {repo}{at} broke off ({first_line(error)}): load it again, files that are complete are "
             "kept"
         ) from None
     verify(repo, folder)
@@ -139,15 +140,3 @@ def _sha256(path: Path) -> str:
 def _git_sha1(path: Path) -> str:
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-
-
-def _broken_connection() -> tuple[type[Exception], ...]:
-    """What a download that breaks off raises; the Hub's client lets errors of its HTTP library through."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    # httpx in version 1 of the client, httpx2 in version 2.
-    return (OSError, *(base for base in HfHubHTTPError.__mro__ if base.__module__.startswith("httpx")))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -55,6 +55,7 @@ class State:
     hub: Hub
     faults: list[Fault]
     requests: list[Request]
+    closed: bool = False
 
     def fault(self, method: str, path: str) -> Fault | None:
         """The fault for a request, counted down."""
@@ -94,6 +95,8 @@ class Handler(BaseHTTPRequestHandler):
         state.requests.append(Request(self.command, self.path, headers))
         fault = state.fault(self.command, parts.path)
         try:
+            if state.closed:
+                self._cut()
             self.body = self._read_body(fault)
             if fault is not None and fault.status is not None:
                 raise HubError(fault.status, "fault")

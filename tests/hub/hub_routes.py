@@ -44,7 +44,7 @@ def validate_yaml(request: Handler) -> Answer:
     front = re.match(r"---\r?\n(.*?)\r?\n---", request.json()["content"], re.DOTALL)
     if front is None:
         return 200, {"errors": [], "warnings": [{"message": "empty or missing yaml metadata in repo card"}]}, {}
-    named = re.search(r"^license:\s*(\S+)\s*$", front[1], re.MULTILINE)
+    named = re.search(r"^license:\s*(.+?)\s*$", front[1], re.MULTILINE)
     if named is not None and named[1].strip("'\"") not in LICENSES:
         error = {"message": f'"license" must be one of {sorted(LICENSES)}'}
         return 400, {"errors": [error], "warnings": [], "error": error["message"]}, {}

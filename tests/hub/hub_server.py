@@ -32,12 +32,14 @@ class HubServer:
         handler = type("BoundHandler", (Handler,), {})
         self._servers = [ThreadingHTTPServer(("127.0.0.1", 0), handler) for _ in range(2)]
         self.url, self.cdn = (f"http://127.0.0.1:{server.server_port}" for server in self._servers)
-        handler.state = State(self.url, self.cdn, self.hub, self.faults, self.requests)
+        self._state = handler.state = State(self.url, self.cdn, self.hub, self.faults, self.requests)
         for server in self._servers:
             server.daemon_threads = True
             threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
+        """Ends the server, open connections included."""
+        self._state.closed = True
         for server in self._servers:
             server.shutdown()
             server.server_close()

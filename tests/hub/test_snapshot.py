@@ -110,9 +110,7 @@ def test_wrong_bytes_from_the_server_are_noticed_and_replaced(hub: HubServer, pu
 
 def test_weights_other_than_those_of_the_provenance_are_refused(hub: HubServer, published: str) -> None:
     hub.hub.put(REPO, {"provenance.json": json.dumps({"weights_sha256": "0" * 64}).encode()})
-    with pytest.raises(
-        CheckpointError, match=r"model\.safetensors .* is not the file that its provenance\.json is abo"
-    ):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors .* is not the file that its prov"):
         avzoo.load(REPO)
     weights = hub.hub.repos[REPO].tree("main")["model.safetensors"].sha256
     hub.hub.put(REPO, {"provenance.json": json.dumps({"weights_sha256": weights}).encode()})
@@ -197,9 +195,7 @@ def test_a_repository_without_processors(hub: HubServer, nano_checkpoint: Path) 
     files = contents(nano_checkpoint)
     del files["processor_config.json"]
     hub.hub.put(REPO, files)
-    with pytest.raises(
-        CheckpointError, match=r"has no processor for video, neither processor_config\.json nor video_p"
-    ):
+    with pytest.raises(CheckpointError, match=r"has no processor for video, neither processor_config\.json nor vid"):
         avzoo.load(REPO)
 
 
