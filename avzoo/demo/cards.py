@@ -87,9 +87,7 @@ def attention(title: str, looked: Attention | None) -> str:
         return ""
     parts = [f"<h3>Where it looked: {_name(title)}</h3>"]
     if looked.video is not None:
-        parts.append(
-            _figure(looked.video, "The picture at eight times, in order; bright where the encoder attended most.")
-        )
+        parts.append(_figure(looked.video, "The picture as time goes on; bright where the encoder attended most."))
     if looked.audio is not None:
         parts.append(_figure(looked.audio, "The sound: time from left to right, pitch from bottom to top."))
     return f'<div class="av-look">{"".join(parts)}</div>'

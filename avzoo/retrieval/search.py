@@ -78,14 +78,14 @@ def check_direction(index: Index, direction: str) -> None:
     if direction not in DIRECTIONS:
         raise RetrievalError(f"unknown direction {direction!r}: give one of {', '.join(DIRECTIONS)}")
     query, answers = direction.split("-")
+    if answers not in index.vectors:
+        raise RetrievalError(f"the index holds no {_NAMES[answers]}: {direction} cannot be answered")
     if query != answers and not any(name.endswith("_projection") for name in index.vectors):
         raise RetrievalError(
             f"{index.info.model} has no projectors, so its picture and its sound lie in different spaces and cannot be "
             "compared: search within a modality (video-video or audio-audio), or index with a checkpoint that has "
-            "projectors (released XKD backbones come without them)"
+            "projectors (released backbones come without them)"
         )
-    if DIRECTIONS[direction][1] not in index.vectors:
-        raise RetrievalError(f"no file of the index has {_NAMES[answers]}: {direction} cannot be answered")
 
 
 def check_model(index: Index, encoder: Encoder) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 
@@ -36,6 +39,18 @@ def test_three_crops_match_the_finetuning_evaluation(
 def test_three_crops_of_a_tall_clip_run_downwards() -> None:
     rows = torch.arange(9.0).view(1, 1, 9, 1).expand(1, 3, 9, 4)
     assert three_crops(rows, 4)[:, 0, 0, 0, 0].tolist() == [0, 3, 5]
+
+
+def test_crops_and_sizes_are_those_of_the_video_ssl_evaluation(parity: Callable[[str], Any]) -> None:
+    expected = parity("vssl/video_sampling").spec["expected"]
+    for size, corners in expected["crop_top_left(key = HxW, crops 0/1/2)"].items():
+        height, width = map(int, size.split("x"))
+        pixels = torch.arange(height)[:, None] * 1000 + torch.arange(width)
+        found = three_crops(pixels, 112)[:, 0, 0].tolist()
+        assert found == [1000 * top + left for top, left in corners], size
+    for size, shape in expected["short_side_112(key = HxW -> HxW)"].items():
+        height, width = map(int, size.split("x"))
+        assert list(resize_short_side(torch.zeros(1, 1, height, width), 112).shape[-2:]) == shape, size
 
 
 @pytest.mark.parametrize(("height", "width", "shape"), [(120, 160, (112, 149)), (160, 120, (149, 112)), (7, 7, (5, 5))])
