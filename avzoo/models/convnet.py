@@ -78,13 +78,14 @@ def pool_features(hidden_states: torch.Tensor, pooling: FeaturePooling) -> torch
 def _statistics_kept(module: nn.Module) -> Iterator[None]:
     """Batch norms normalise by the batch as before, and leave their running statistics alone."""
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
+    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.track_running_stats = False
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, (momentum, batches) in zip(norms, kept, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, batches
 
 
 class ConvNetBlock(GradientCheckpointingLayer):

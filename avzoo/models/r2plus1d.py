@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import relu
+from torch.nn.functional import conv2d, relu
 from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_r2plus1d import R2Plus1DConfig
@@ -32,6 +32,23 @@ def mid_planes(config: R2Plus1DConfig, in_planes: int, out_planes: int, kernel: 
     time, height, width = kernel
     area = height * width
     return (time * area * in_planes * out_planes) // (area * in_planes + time * out_planes)
+
+
+class TemporalConv3d(nn.Conv3d):
+    """A convolution `(k, 1, 1)` over time, computed as a 2-D one over time x pixels, which is the same sum.
+
+    On one CPU thread PyTorch has no other fast kernel for this shape, and the slow one loses channels-last memory.
+    """
+
+    def __init__(self, in_planes: int, out_planes: int, size: int, stride: int) -> None:
+        padding = (size // 2, 0, 0)
+        super().__init__(in_planes, out_planes, (size, 1, 1), (stride, 1, 1), padding, bias=False)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        """Maps `(B, C, T, H, W)` to `(B, C', T / stride, H, W)`."""
+        size, stride = self.kernel_size[0], self.stride[0]
+        flat = conv2d(hidden_states.flatten(3), self.weight.squeeze(4), stride=(stride, 1), padding=(size // 2, 0))
+        return flat.unflatten(3, hidden_states.shape[3:])
 
 
 class FactoredConv3d(nn.Module):
@@ -67,9 +84,7 @@ class FactoredConv3d(nn.Module):
             bias=False,
         )
         self.norm = batch_norm(config, planes)
-        self.temporal = nn.Conv3d(
-            planes, out_planes, (time, 1, 1), stride=(stride[0], 1, 1), padding=(time // 2, 0, 0), bias=False
-        )
+        self.temporal = TemporalConv3d(planes, out_planes, time, stride[0])
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """Maps `(B, C, T, H, W)` to `(B, C', T', H', W')`."""
