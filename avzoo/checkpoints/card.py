@@ -9,21 +9,30 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from avzoo.checkpoints.contents import CONFIG_FILE, PROCESSOR_FILES, PROVENANCE_FILE
-from avzoo.checkpoints.entry import LICENSES, AudioInput, CheckpointEntry, Family, Metric, Paper, VideoInput
+from avzoo.checkpoints.entry import (
+    LICENSES,
+    AudioInput,
+    CheckpointEntry,
+    Family,
+    Metric,
+    Paper,
+    VideoInput,
+    license_notice,
+)
 from avzoo.checkpoints.registry import FAMILIES
 
 EVALUATION_FILE = "evaluation.json"
 LOG_FILE = "training_log.json"
 RECIPE_FILE = "recipe.yaml"
 
-_TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 _METRIC_TYPES = {"mAP": "mean_average_precision", "R@": "recall", "top-1 accuracy": "accuracy", "accuracy": "accuracy"}
 # Counters and forecasts of the log, which say nothing once the run has ended.
 _PASSING = {"epoch", "step", "seconds_left"}
@@ -98,8 +107,7 @@ class Card:
     @property
     def license_notice(self) -> str | None:
         """The licence, with a word on what it forbids."""
-        known = LICENSES.get(self.license or "")
-        return f"{self.license}, non-commercial use only" if known and known.noncommercial else self.license
+        return None if self.license is None else license_notice(self.license)
 
     @property
     def last_logged(self) -> dict[str, float]:
@@ -132,15 +140,8 @@ class Card:
 
     def render(self) -> str:
         """The card as Markdown."""
-        # Markdown: nothing is escaped.
-        environment = Environment(  # noqa: S701
-            undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-        )
-        environment.filters["percent"] = _percent
-        environment.filters["duration"] = _duration
-        environment.filters["flat"] = _flat
         metadata = yaml.safe_dump(self.metadata(), sort_keys=False, allow_unicode=True, width=1000).strip()
-        return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(card=self, metadata=metadata)
+        return _template().render(card=self, metadata=metadata)
 
 
 def render_card(entry: CheckpointEntry | None, folder: Path | None = None, reference: str | None = None) -> str:
@@ -169,8 +170,10 @@ def render_card(entry: CheckpointEntry | None, folder: Path | None = None, refer
         raise ValueError("a card needs a registry entry or a folder")
     if folder is not None and entry is not None:
         known = {name: files[name] for name in ("provenance", "evaluation", "log", "recipe")}
-        command = files["provenance"].get("command") or card.command
-        card = replace(card, **known, command=command, available=True, get=card.get if card.packaged else None)
+        known["command"] = files["provenance"].get("command") or card.command
+        if not card.packaged:
+            known |= {"reference": f"./{folder.name}", "get": None}
+        card = replace(card, **known, available=True)
     return (card if reference is None else replace(card, reference=reference, packaged=False)).render()
 
 
@@ -371,6 +374,16 @@ def _measured(card: Card) -> list[dict[str, Any]]:
 # ---- how the template writes ----
 
 
+@cache
+def _template() -> Template:
+    # Markdown: nothing is escaped.
+    environment = Environment(  # noqa: S701
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters |= {"percent": _percent, "duration": _duration, "flat": _flat}
+    return environment.from_string(Path(__file__).with_name("model_card.md.j2").read_text(encoding="utf-8"))
+
+
 def _percent(figure: Mapping[str, float]) -> str:
     """Mean and deviation of a share, in percent."""
     return f"{100 * figure['mean']:.1f} ± {100 * figure['deviation']:.1f}"
@@ -384,9 +397,15 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.3g} seconds"
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values under dotted names."""
-    flat: dict[str, Any] = {}
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested values as cells of a table, under dotted names; what is empty is left out."""
+    flat: dict[str, str] = {}
     for name, value in values.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and any(isinstance(part, Mapping) for part in value):
+            flat |= _flat({str(number): part for number, part in enumerate(value)}, f"{prefix}{name}.")
+        elif value not in (None, [], ""):
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            flat[f"{prefix}{name}"] = shown.replace("|", "\\|")
     return flat

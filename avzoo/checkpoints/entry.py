@@ -36,6 +36,12 @@ LICENSES: Mapping[str, License] = {
 }
 
 
+def license_notice(name: str) -> str:
+    """The SPDX name of a licence, with a word on it where it forbids commercial use."""
+    known = LICENSES.get(name)
+    return f"{name}, non-commercial use only" if known is not None and known.noncommercial else name
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """Where one released file is.
@@ -281,7 +287,7 @@ class CheckpointEntry:
     @property
     def license_notice(self) -> str:
         """The licence, with a word on what it forbids."""
-        return f"{self.license}, non-commercial use only" if self.noncommercial else self.license
+        return license_notice(self.license)
 
     @property
     def convert_command(self) -> str | None:

@@ -4,10 +4,45 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from avzoo.errors import AvzooError
+
+if TYPE_CHECKING:
+    from avzoo.checkpoints.registry import CheckpointEntry
+
+
+def entry_facts(entry: CheckpointEntry) -> dict[str, Any]:
+    """What the registry says of a checkpoint, as JSON has it."""
+    return {
+        "name": entry.name,
+        "family": entry.family,
+        "status": entry.status,
+        "how_to_get": entry.how_to_get,
+        "license": entry.license,
+        "noncommercial": entry.noncommercial,
+        "modalities": list(entry.modalities),
+        "tasks": list(entry.tasks),
+        "model_type": entry.model_type,
+        "architecture": entry.architecture,
+        "parameters": entry.parameters,
+        "objective": entry.objective,
+        "data": entry.data,
+        "training": entry.training,
+        "recipe": entry.recipe,
+        "video": asdict(entry.video) if entry.video else None,
+        "audio": asdict(entry.audio) if entry.audio else None,
+        "sources": [asdict(source) for source in entry.sources],
+        "metrics": [asdict(metric) for metric in entry.metrics],
+        "paper": {
+            "title": entry.paper.title,
+            "venue": entry.paper.venue,
+            "year": entry.paper.year,
+            "url": entry.paper.url,
+        },
+    }
 
 
 def weight_facts(folder: Path) -> dict[str, int]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from avzoo.checkpoints import packaged
-from avzoo.checkpoints.contents import CONFIG_FILE, PROCESSOR_FILES, WEIGHTS_FILE
+from avzoo.checkpoints.contents import CONFIG_FILE, PROCESSOR_FILES, PROVENANCE_FILE, WEIGHTS_FILE
+from avzoo.checkpoints.registry import REGISTRY
 from avzoo.extract.snapshot import CheckpointError, snapshot
 
 __all__ = ["Checkpoint", "CheckpointError", "require_processors", "resolve"]
@@ -36,13 +39,29 @@ class Checkpoint:
     folder: Path
     revision: str
 
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What ``provenance.json`` says of the weights: whence they come, their licence; empty where it does not."""
+        try:
+            said = json.loads((self.folder / PROVENANCE_FILE).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return said if isinstance(said, dict) else {}
+
+    @property
+    def license(self) -> str | None:
+        """SPDX name of the licence of the weights, as their provenance says; None where it does not."""
+        license = self.provenance.get("license")
+        return license if isinstance(license, str) else None
+
 
 def resolve(model: str | os.PathLike[str], revision: str | None = None) -> Checkpoint:
     """Finds a checkpoint by name.
 
     Tried in this order: a packaged name (``xkd-nano-synth``), a local folder, a Hub repository (``owner/name``). A
     folder whose name is also a packaged name is meant by ``./name``. A repository is downloaded and verified as
-    `avzoo.extract.snapshot` says.
+    `avzoo.extract.snapshot` says. Other names of the registry are no checkpoints on this machine; the error says how to
+    get them.
 
     Args:
         model: Packaged name, folder, or Hub repository.
@@ -62,11 +81,18 @@ def resolve(model: str | os.PathLike[str], revision: str | None = None) -> Check
         return _hub(name, revision)
     if os.sep in name or name.startswith(("~", ".")):
         raise CheckpointError(f"there is no checkpoint folder {name}")
+    if name in REGISTRY:
+        raise CheckpointError(f"{name} does not come with the package, and no folder here has its name. {_get(name)}")
     raise CheckpointError(_unknown(name, list(shipped)))
 
 
+def _get(name: str) -> str:
+    # Addresses and commands read as such on a terminal without marks.
+    return REGISTRY[name].how_to_get.replace("`", "")
+
+
 def _unknown(name: str, shipped: list[str]) -> str:
-    close = difflib.get_close_matches(name, shipped, n=3)
+    close = difflib.get_close_matches(name, dict.fromkeys((*shipped, *REGISTRY)), n=3)
     guess = f" (did you mean {' or '.join(close)}?)" if close else ""
     names = ", ".join(shipped) or "none in this installation"
     return (

@@ -43,6 +43,30 @@ def test_unknown_names_are_told_what_there_is(nano_checkpoint: Path, monkeypatch
         resolve("zzz")
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("xdc-video-audioset", "avzoo convert xdc xdc-video-audioset --out xdc-video-audioset"),
+        (
+            "xkd-video-teacher-kinetics400",
+            "Download its file from https://github.com/pritamqu/XKD/releases/tag/weights",
+        ),
+        ("ccl-video-ucf51", "No released weights are known"),
+    ],
+)
+def test_released_names_are_told_how_to_get_them(name: str, told: str) -> None:
+    with pytest.raises(CheckpointError, match=f"^{name} does not come with the package") as refused:
+        resolve(name)
+    assert told in str(refused.value) and "`" not in str(refused.value)
+
+
+def test_the_licence_is_that_of_the_provenance(nano_checkpoint: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(nano_checkpoint, tmp_path / "copy")
+    assert resolve(copy).license is None
+    (copy / "provenance.json").write_text('{"license": "CC-BY-NC-4.0"}')
+    assert resolve(copy).license == "CC-BY-NC-4.0"
+
+
 @pytest.mark.parametrize("name", ["./nothing", "/no/such/folder", "~/no-such-folder", "a/b/c"])
 def test_what_looks_like_a_folder_is_not_looked_for_elsewhere(name: str) -> None:
     with pytest.raises(CheckpointError, match="there is no checkpoint folder"):
