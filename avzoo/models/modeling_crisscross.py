@@ -18,7 +18,7 @@ class CrissCrossVideoModel(R2Plus1DModel):
     Example:
         >>> import torch
         >>> from avzoo.models.configuration_crisscross import CrissCrossVideoConfig
-        >>> model = CrissCrossVideoModel(CrissCrossVideoConfig.preset("nano"))
+        >>> model = CrissCrossVideoModel(CrissCrossVideoConfig.preset("nano")).eval()
         >>> model(torch.zeros(1, 8, 3, 64, 64)).pooler_output.shape
         torch.Size([1, 64])
     """
@@ -34,7 +34,7 @@ class CrissCrossAudioModel(SpectrogramResNetModel):
     Example:
         >>> import torch
         >>> from avzoo.models.configuration_crisscross import CrissCrossAudioConfig
-        >>> model = CrissCrossAudioModel(CrissCrossAudioConfig.preset("nano"))
+        >>> model = CrissCrossAudioModel(CrissCrossAudioConfig.preset("nano")).eval()
         >>> model(torch.zeros(1, 1, 80, 100)).pooler_output.shape
         torch.Size([1, 64])
     """
@@ -50,7 +50,7 @@ class CrissCrossModel(AudioVisualModel):
     Example:
         >>> import torch
         >>> from avzoo.models.configuration_crisscross import CrissCrossConfig
-        >>> model = CrissCrossModel(CrissCrossConfig.preset("nano"))
+        >>> model = CrissCrossModel(CrissCrossConfig.preset("nano")).eval()
         >>> outputs = model(torch.zeros(1, 8, 3, 64, 64), torch.zeros(1, 1, 80, 100))
         >>> outputs.video_embeds.shape, outputs.audio_embeds.shape
         (torch.Size([1, 64]), torch.Size([1, 64]))

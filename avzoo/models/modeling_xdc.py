@@ -18,7 +18,7 @@ class XDCVideoModel(R2Plus1DModel):
     Example:
         >>> import torch
         >>> from avzoo.models.configuration_xdc import XDCVideoConfig
-        >>> model = XDCVideoModel(XDCVideoConfig.preset("nano"))
+        >>> model = XDCVideoModel(XDCVideoConfig.preset("nano")).eval()
         >>> model(torch.zeros(1, 8, 3, 64, 64)).pooler_output.shape
         torch.Size([1, 64])
     """
@@ -34,7 +34,7 @@ class XDCAudioModel(SpectrogramResNetModel):
     Example:
         >>> import torch
         >>> from avzoo.models.configuration_xdc import XDCAudioConfig
-        >>> model = XDCAudioModel(XDCAudioConfig.preset("nano"))
+        >>> model = XDCAudioModel(XDCAudioConfig.preset("nano")).eval()
         >>> model(torch.zeros(1, 1, 40, 100)).pooler_output.shape
         torch.Size([1, 64])
     """
@@ -50,7 +50,7 @@ class XDCModel(AudioVisualModel):
     Example:
         >>> import torch
         >>> from avzoo.models.configuration_xdc import XDCConfig
-        >>> model = XDCModel(XDCConfig.preset("nano"))
+        >>> model = XDCModel(XDCConfig.preset("nano")).eval()
         >>> outputs = model(torch.zeros(1, 8, 3, 64, 64), torch.zeros(1, 1, 40, 100))
         >>> outputs.video_embeds.shape, outputs.audio_embeds.shape
         (torch.Size([1, 64]), torch.Size([1, 64]))

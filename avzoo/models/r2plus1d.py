@@ -181,6 +181,9 @@ class R2Plus1DModel(ConvNetEncoder):
             kwargs: `output_hidden_states` and `return_dict`, as in transformers.
 
         Raises:
-            ValueError: There is no such downstream protocol, or the final map is too small for it.
+            ValueError: The input is no batch of clips, there is no such downstream protocol, or the final map is too
+                small for it.
         """
+        if pixel_values_videos.ndim != 5 or pixel_values_videos.shape[2] != 3:
+            raise ValueError(f"expected clips (B, T, 3, H, W), got {tuple(pixel_values_videos.shape)}")
         return self._encode(pixel_values_videos.transpose(1, 2), feature_pooling)

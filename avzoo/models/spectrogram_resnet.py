@@ -88,6 +88,9 @@ class SpectrogramResNetModel(ConvNetEncoder):
             kwargs: `output_hidden_states` and `return_dict`, as in transformers.
 
         Raises:
-            ValueError: There is no such downstream protocol, or the final map is too small for it.
+            ValueError: The input is no batch of log-mels, there is no such downstream protocol, or the final map is too
+                small for it.
         """
+        if input_features.ndim != 4 or input_features.shape[1] != 1:
+            raise ValueError(f"expected log-mels (B, 1, mel, frames), got {tuple(input_features.shape)}")
         return self._encode(input_features, feature_pooling)

@@ -78,30 +78,3 @@ def test_size_of_the_audio_encoder():
         model = CrissCrossAudioModel(CrissCrossAudioConfig())
     assert model.num_parameters() == 11_170_240
     assert len(model.state_dict()) == 120
-
-
-@pytest.mark.parametrize(
-    ("protocol", "frames", "size", "features"),
-    [("linear", 8, 224, 512), ("linear_adaptive", 8, 224, 8192), ("fusion", 8, 112, 2048)],
-)
-def test_downstream_features_of_video(protocol, frames, size, features):
-    config = CrissCrossVideoConfig.preset("nano", hidden_sizes=[2, 2, 2, 512])
-    outputs = CrissCrossVideoModel(config).eval()(torch.zeros(1, frames, 3, size, size), feature_pooling=protocol)
-    assert outputs.features.shape == (1, features)
-
-
-@pytest.mark.parametrize(
-    ("protocol", "frames", "features"), [("linear", 100, 1536), ("linear_released", 500, 10752), ("fusion", 200, 1536)]
-)
-def test_downstream_features_of_audio(protocol, frames, features):
-    config = CrissCrossAudioConfig.preset("nano", hidden_sizes=[2, 2, 2, 512])
-    outputs = CrissCrossAudioModel(config).eval()(torch.zeros(1, 1, 80, frames), feature_pooling=protocol)
-    assert outputs.features.shape == (1, features)
-
-
-def test_downstream_mistakes_are_named():
-    model = CrissCrossVideoModel(CrissCrossVideoConfig.preset("nano")).eval()
-    with pytest.raises(ValueError, match="unknown feature_pooling 'svm'; there is linear, linear_adaptive, fusion"):
-        model(torch.zeros(1, 8, 3, 32, 32), feature_pooling="svm")
-    with pytest.raises(ValueError, match="is smaller than the pooling"):
-        model(torch.zeros(1, 8, 3, 32, 32), feature_pooling="linear")
