@@ -24,9 +24,11 @@ VERBS = {
     "search": "Find the moments most like a file.",
     "demo": "Search by example in the browser.",
     "pretrain": "Train a model from a recipe.",
+    "convert": "Make a checkpoint of official release files.",
+    "verify": "Whether a checkpoint is whole and computes what it did.",
     "push": "Publish a checkpoint on the Hub.",
-    "list": "Checkpoints that come with the package.",
-    "info": "What a checkpoint is: type, parameters, configuration.",
+    "list": "Checkpoints: those of the package and those that others released.",
+    "info": "What a checkpoint is: licence, type, figures, how to get it.",
     "doctor": "What of this machine works: versions, devices, decoders.",
 }
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-PROVENANCE_FILE = "provenance.json"
+from avzoo.checkpoints.contents import CARD_FILE, PROVENANCE_FILE, WEIGHTS_FILE
 
 
 def sha256_of(path: Path) -> str:
@@ -32,9 +35,47 @@ def trained_here(folder: Path, command: str, seed: int, license_name: str = "Apa
         "seed": seed,
         "license": license_name,
         "recipe_sha256": sha256_of(folder / "recipe.yaml"),
-        "weights_sha256": sha256_of(folder / "model.safetensors"),
+        "weights_sha256": sha256_of(folder / WEIGHTS_FILE),
+        "files": file_hashes(folder),
         "versions": log["versions"],
     }
+
+
+def converted(
+    folder: Path,
+    sources: Sequence[Mapping[str, Any]],
+    parity: Mapping[str, Any],
+    entry: str | None,
+    license_name: str | None,
+) -> dict[str, Any]:
+    """Provenance of a checkpoint that `avzoo convert` wrote.
+
+    Args:
+        folder: The checkpoint folder, whole but for provenance and card.
+        sources: Every official file: its name, its hash, where it was downloaded, what it held beside the weights.
+        parity: How the converted weights and outputs compare with the official ones.
+        entry: Name in the registry; None for files that it does not know.
+        license_name: SPDX name of the licence of the weights; None where nobody has said.
+    """
+    return {
+        "source": ", ".join(source["url"] or source["file"] for source in sources),
+        "entry": entry,
+        **({"license": license_name} if license_name else {}),
+        "sources": list(sources),
+        "parity": dict(parity),
+        "weights_sha256": sha256_of(folder / WEIGHTS_FILE),
+        "files": file_hashes(folder),
+        "versions": {
+            **{name: version(name) for name in ("avzoo", "torch", "transformers", "safetensors")},
+            "python": platform.python_version(),
+        },
+    }
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a checkpoint folder but provenance and card, which are written after them."""
+    files = sorted(path for path in folder.iterdir() if path.name not in (PROVENANCE_FILE, CARD_FILE))
+    return {path.name: sha256_of(path) for path in files}
 
 
 def write_provenance(folder: Path, provenance: dict[str, Any]) -> None:

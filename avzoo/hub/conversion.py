@@ -1,0 +1,276 @@
+"""From official release files to a checkpoint folder, with the proof that it is the same network."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import torch
+from safetensors.torch import load_file
+from transformers import MODEL_MAPPING
+from transformers.configuration_utils import PreTrainedConfig
+from transformers.utils import logging
+
+from avzoo import _auto
+from avzoo.checkpoints.card import render_card, trained_card
+from avzoo.checkpoints.contents import CARD_FILE, CONFIG_FILE, PROCESSOR_FILES
+from avzoo.checkpoints.registry import REGISTRY, CheckpointEntry, entry
+from avzoo.errors import AvzooError
+from avzoo.extract import load
+from avzoo.hub.download import Progress, cache_folder, download
+from avzoo.hub.families import FamilyError, families, has_networks, recognize
+from avzoo.hub.golden import golden_outputs, largest_difference, write_golden
+from avzoo.hub.parts import Part, assemble, configure, prove, state_dict
+from avzoo.hub.provenance import converted, sha256_of, write_provenance
+from avzoo.hub.quarantine import read_official
+from avzoo.hub.state_dicts import NETWORKS, StateDictError, convert_state_dict, official_state_dict
+
+
+class ConvertError(AvzooError):
+    """Official files cannot be made into a checkpoint; the message says why, and nothing was written."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion made.
+
+    Attributes:
+        folder: The checkpoint folder.
+        model_type: Its model type.
+        parameters: Parameters of the model, shared ones once.
+        provenance: What its ``provenance.json`` says.
+    """
+
+    folder: Path
+    model_type: str
+    parameters: int
+    provenance: dict[str, Any]
+
+
+def convert(
+    family: str,
+    sources: Sequence[str | Path] | str | Path,
+    out: str | Path,
+    *,
+    network: str | None = None,
+    name: str | None = None,
+    on_progress: Progress | None = None,
+) -> Conversion:
+    """Makes a checkpoint folder of official release files.
+
+    The weights are read in a process of their own (`avzoo.hub.quarantine`) and accounted for name by name. What was
+    written is loaded again, its weights are mapped back to the official names and compared bit by bit with the file,
+    and its output for a fixed input is kept beside them (`avzoo.hub.golden`). The folder appears under its name when
+    all of that is done.
+
+    Args:
+        family: Family of the checkpoint, such as ``xkd``.
+        sources: A file or the registry name of a checkpoint, which is then downloaded; a video and an audio encoder of
+            one family together give its joint model.
+        out: Folder to make; it must not exist or be empty.
+        network: ``teacher`` or ``student``, where a training checkpoint holds both; by default what the registry says,
+            or the teacher.
+        name: Registry name of the one file given; its checksum, preprocessing, licence and card are then used.
+        on_progress: Called during downloads with the bytes there are and the bytes in all, where known.
+
+    Raises:
+        AvzooError: Something cannot be used; the message says what, and nothing was written.
+    """
+    given = [sources] if isinstance(sources, str | Path) else list(sources)
+    folder = Path(out).expanduser().absolute()
+    if family not in families():
+        raise FamilyError(f"unknown family {family!r}; choose one of {', '.join(families())}")
+    if network is not None and network not in NETWORKS:
+        raise ConvertError(f"unknown network {network!r}; choose one of {', '.join(NETWORKS)}")
+    if not 1 <= len(given) <= 2 or (name is not None and len(given) > 1):
+        raise ConvertError("give one file or name, or a video and an audio one; --name goes with one file")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConvertError(f"{folder} exists and is not an empty folder; give another one")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the result, so that it can be renamed into place and the weights have the room that they will need.
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as workshop:
+        parts = []
+        for number, source in enumerate(given):
+            path, known, url = _find(family, source, name, on_progress)
+            scratch = Path(workshop, str(number))
+            scratch.mkdir()
+            parts.append(_read(family, path, known, url, network, scratch, alone=len(given) == 1))
+        written = Path(workshop, folder.name)
+        written.mkdir()
+        conversion = _write(family, parts, written)
+        written.rename(folder)
+    return replace(conversion, folder=folder)
+
+
+def _find(
+    family: str, source: str | Path, name: str | None, on_progress: Progress | None
+) -> tuple[Path, CheckpointEntry | None, str | None]:
+    """The file that a source means, what the registry says of it, and where it was downloaded."""
+    path = Path(source).expanduser()
+    if path.is_file():
+        known = None if name is None else _entry(family, name)
+        for released in known.sources if known else ():
+            digest = sha256_of(path)
+            if released.sha256_prefix and not digest.startswith(released.sha256_prefix):
+                raise ConvertError(
+                    f"{path.name} is not the released file of {name}: its SHA-256 begins with "
+                    f"{digest[: len(released.sha256_prefix)]}, not {released.sha256_prefix}"
+                )
+        return path, known, None
+    if path.is_dir():
+        raise ConvertError(f"{source} is a folder; give the official file")
+    if str(source) not in REGISTRY and (path.suffix or len(path.parts) > 1):
+        raise ConvertError(f"there is no file {source}")
+    if name is not None:
+        raise ConvertError(f"there is no file {source}; --name goes with a file")
+    known = _entry(family, str(source))
+    if len(known.sources) != 1 or known.sources[0].url is None:
+        raise ConvertError(f"{known.name} cannot be downloaded from here: {known.how_to_get}")
+    url, prefix = known.sources[0].url, known.sources[0].sha256_prefix
+    # A folder per address: names of files are not unique.
+    kept = cache_folder() / "official" / f"{crc32(url.encode()):08x}"
+    return download(url, kept, prefix, on_progress=on_progress), known, url
+
+
+def _entry(family: str, name: str) -> CheckpointEntry:
+    found = entry(name)
+    if found.family != family:
+        raise ConvertError(f"{name} is a checkpoint of the family {found.family}: avzoo convert {found.family} ...")
+    if found.status == "packaged":
+        raise ConvertError(f"{name} comes with the package and needs no conversion")
+    return found
+
+
+def _read(
+    family: str,
+    path: Path,
+    known: CheckpointEntry | None,
+    url: str | None,
+    network: str | None,
+    scratch: Path,
+    alone: bool,
+) -> Part:
+    """Reads a file and names its weights."""
+    official = read_official(path, scratch)
+    weights = {name.removeprefix("module."): tensor for name, tensor in load_file(official.weights).items()}
+    said = network or (known and known.network)
+    network = said or NETWORKS[0]
+    wanted = known.model_type if known and alone else None
+    try:
+        model_type = recognize(family, weights, network, wanted)
+        ours = convert_state_dict(model_type, weights, network)
+    except FamilyError as error:
+        raise ConvertError(f"{path.name} {error}") from None
+    except StateDictError as error:
+        raise ConvertError(f"{path.name}: {error}") from None
+    source = {
+        "file": path.name,
+        "sha256": sha256_of(path),
+        "bytes": path.stat().st_size,
+        "url": url,
+        "model_type": model_type,
+        "network": said or (network if has_networks(model_type, weights) else None),
+        "left_out": official.left_out | _left_out(weights, official_state_dict(model_type, ours, network, weights)),
+    }
+    return Part(path.name, model_type, network, weights, ours, source, known)
+
+
+def _left_out(weights: Iterable[str], used: Container[str]) -> dict[str, str]:
+    """The weights of a file that the model has no part for, by the first part of their names."""
+    counts = Counter(name.partition(".")[0] for name in weights if name not in used)
+    return {name: f"{count} tensors" for name, count in counts.items()}
+
+
+def _write(family: str, parts: Sequence[Part], folder: Path) -> Conversion:
+    """Writes the checkpoint, loads it again and proves it."""
+    model_type, parts = assemble(family, parts)
+    known = parts[0].entry if len(parts) == 1 else None
+    golden = _write_model(configure(model_type, parts), parts, folder)
+    _write_processors(model_type, known.processor if known else {}, folder)
+    model = load(folder, "cpu", "float32").model
+    tensors = prove(model, parts)
+    parity = {"tensors": tensors, "golden_difference": largest_difference(golden, golden_outputs(model))}
+    write_golden(folder, golden)
+    parameters = model.num_parameters()
+    if known is not None and parameters != known.parameters:
+        raise ConvertError(f"{parts[0].name} has {parameters} parameters and {known.name} has {known.parameters}")
+    licenses = {part.entry.license for part in parts if part.entry is not None}
+    provenance = converted(
+        folder,
+        [part.source for part in parts],
+        parity,
+        known.name if known else None,
+        " and ".join(sorted(licenses)) or None,
+    )
+    write_provenance(folder, provenance)
+    (folder / CARD_FILE).write_text(_card(known, folder, provenance), encoding="utf-8")
+    return Conversion(folder, model_type, parameters, provenance)
+
+
+def _write_model(config: PreTrainedConfig, parts: Sequence[Part], folder: Path) -> dict[str, torch.Tensor]:
+    """Writes configuration and weights; returns the golden outputs of the model."""
+    with _quiet():
+        model_class: Any = MODEL_MAPPING[type(config)]
+        model = model_class.from_pretrained(None, config=config, state_dict=state_dict(parts), dtype=torch.float32)
+        model.save_pretrained(folder)
+    return golden_outputs(model)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the progress bars of transformers, which are over in an instant."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _write_processors(model_type: str, overrides: Mapping[str, Any], folder: Path) -> None:
+    """Writes the processors of a model type.
+
+    Args:
+        model_type: The model type.
+        overrides: Fields that differ from the defaults; of a joint processor, under the names of its parts.
+        folder: The checkpoint folder.
+    """
+    family = _auto.FAMILIES[model_type]
+    made = {
+        kind: _auto._load(path)(**(overrides.get(kind, {}) if family.processor else overrides))
+        for kind, path in (("video_processor", family.video_processor), ("feature_extractor", family.feature_extractor))
+        if path is not None
+    }
+    if family.processor is not None:
+        _auto._load(family.processor)(**made).save_pretrained(folder)
+    else:
+        for processor in made.values():
+            processor.save_pretrained(folder)
+
+
+def _card(known: CheckpointEntry | None, folder: Path, provenance: Mapping[str, Any]) -> str:
+    """The card: of what the registry says, or, where it says nothing, of where the weights come from."""
+    if known is not None:
+        return render_card(known, folder, f"./{folder.name}")
+    files = [folder / name for name in PROCESSOR_FILES if (folder / name).is_file()]
+    processors = [fields for file in files for fields in _fields(file)]
+    card = trained_card(folder.name, _fields(folder / CONFIG_FILE)[0], processors, provenance=provenance)
+    summary = (
+        f"The weights of {provenance['source']} as a `{card.model_type}` model. The registry of avzoo does not know "
+        "that source: whoever trained it says what it has learned from, and what it is good for."
+    )
+    return replace(card, summary=summary).render()
+
+
+def _fields(path: Path) -> list[dict[str, Any]]:
+    """The fields of a JSON file, and those of the objects in it."""
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    return [fields, *(value for value in fields.values() if isinstance(value, dict))]

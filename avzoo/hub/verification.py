@@ -1,0 +1,164 @@
+"""Whether a checkpoint folder is whole, is what its provenance says, and still computes what it did; offline."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from avzoo.checkpoints import packaged
+from avzoo.checkpoints.contents import (
+    CARD_FILE,
+    CONFIG_FILE,
+    GOLDEN_FILE,
+    PROVENANCE_FILE,
+    WEIGHTS_FILE,
+    pickles,
+)
+from avzoo.errors import AvzooError
+from avzoo.extract import load
+from avzoo.extract.checkpoint import resolve
+from avzoo.extract.snapshot import CheckpointError
+from avzoo.extract.snapshot import verify as verify_snapshot
+from avzoo.hub.golden import TOLERANCE, GoldenError, golden_outputs, largest_difference, read_golden
+from avzoo.hub.provenance import sha256_of
+
+_REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a verification found.
+
+    Attributes:
+        name: What was verified.
+        folder: Where it is.
+        problems: What is wrong, a sentence each, under the check that found it; every check is listed.
+        golden_difference: The largest difference from the golden output, as a share of the largest value of its tensor;
+            None where it could not be computed.
+    """
+
+    name: str
+    folder: Path
+    problems: dict[str, list[str]] = field(default_factory=dict)
+    golden_difference: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not any(self.problems.values())
+
+
+def verify(model: str | Path) -> Verification:
+    """Checks a checkpoint without any network.
+
+    - files: everything that belongs to a checkpoint is there, and nothing that could be unpickled;
+    - hashes: every file is the one that ``provenance.json`` lists;
+    - model: the configuration is of a type of the zoo, the weights fit it with no name missing, none left over and
+      every shape as it should be, and the processors load;
+    - golden output: the model still makes of the fixed input what it did where the checkpoint was written, within
+      `avzoo.hub.golden.TOLERANCE`.
+
+    Args:
+        model: A checkpoint folder, a packaged name, or a Hub repository that is in the local cache.
+
+    Raises:
+        CheckpointError: There is no such checkpoint on this machine.
+    """
+    name, folder, cached = _locate(model)
+    provenance, unreadable = _provenance(folder)
+    problems = {
+        "files": _files(folder, cached),
+        "hashes": [*unreadable, *_hashes(folder, provenance), *(_damage(name, folder) if cached else [])],
+    }
+    try:
+        encoder = load(folder, "cpu", "float32")
+    except AvzooError as error:
+        return Verification(name, folder, problems | {"model": [str(error)], "golden output": []})
+    problems |= {"model": [], "golden output": []}
+    difference = None
+    try:
+        difference = largest_difference(read_golden(folder), golden_outputs(encoder.model))
+    except GoldenError as error:
+        problems["golden output"].append(str(error))
+    if difference is not None and not difference <= TOLERANCE:
+        problems["golden output"].append(
+            f"the model's output differs from {GOLDEN_FILE} by {difference:.1e} of its largest value, "
+            f"more than {TOLERANCE:.0e}"
+        )
+    return Verification(name, folder, problems, difference)
+
+
+def _locate(model: str | Path) -> tuple[str, Path, bool]:
+    """Name and folder of a checkpoint, and whether it is a snapshot in the cache of the Hub."""
+    name = str(model)
+    folder = Path(name).expanduser()
+    if name not in packaged():
+        if folder.is_dir():  # what is missing in it is told, not raised
+            return name, folder.absolute(), False
+        if _REPOSITORY.fullmatch(name):
+            return name, _snapshot(name), True
+    return name, resolve(name).folder, False
+
+
+def _snapshot(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except LocalEntryNotFoundError:
+        raise CheckpointError(
+            f"there is no folder {name}, and the Hub repository {name} is not in the local cache: load it once"
+        ) from None
+
+
+def _provenance(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    path = folder / PROVENANCE_FILE
+    if not path.is_file():
+        return {}, []
+    try:
+        provenance = json.loads(path.read_bytes())
+    except ValueError as error:
+        return {}, [f"{PROVENANCE_FILE} is damaged ({error})"]
+    return (provenance, []) if isinstance(provenance, dict) else ({}, [f"{PROVENANCE_FILE} is not an object"])
+
+
+def _files(folder: Path, cached: bool) -> list[str]:
+    needed = [CONFIG_FILE, WEIGHTS_FILE, PROVENANCE_FILE, GOLDEN_FILE]
+    if not cached:  # loading from the Hub leaves the card out
+        needed.append(CARD_FILE)
+    missing = [f"there is no {name}" for name in needed if not (folder / name).is_file()]
+    present = (path.name for path in folder.iterdir())
+    return missing + [f"{name} could be unpickled; a checkpoint holds no such file" for name in pickles(present)]
+
+
+def _hashes(folder: Path, provenance: dict[str, Any]) -> list[str]:
+    if not provenance:
+        return []
+    listed = provenance.get("files")
+    if not isinstance(listed, dict):
+        return [f"{PROVENANCE_FILE} lists no hashes of files"]
+    problems = [
+        f"{name} is not listed in {PROVENANCE_FILE}" for name in (CONFIG_FILE, WEIGHTS_FILE) if name not in listed
+    ]
+    for name, expected in listed.items():
+        if Path(name).name != name:
+            problems.append(f"{PROVENANCE_FILE} lists {name!r}, which is no file of the folder")
+        elif not (folder / name).is_file():
+            problems.append(f"there is no {name}, which {PROVENANCE_FILE} lists")
+        elif (found := sha256_of(folder / name)) != expected:
+            problems.append(f"{name} is not the file that {PROVENANCE_FILE} lists: its SHA-256 is {found}")
+    if provenance.get("weights_sha256") != listed.get(WEIGHTS_FILE):
+        problems.append(f"{PROVENANCE_FILE} names two hashes of {WEIGHTS_FILE}")
+    return problems
+
+
+def _damage(name: str, folder: Path) -> list[str]:
+    try:
+        verify_snapshot(name, folder)
+    except CheckpointError as error:
+        return [str(error)]
+    return []

@@ -1,0 +1,170 @@
+"""Reading official files in a process of their own: what comes back, what never runs, what ends the process."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from avzoo.hub import quarantine
+from avzoo.hub.quarantine import OfficialFileError, read_official
+
+WEIGHTS = {"module.weight": torch.arange(6.0).reshape(2, 3), "module.count": torch.tensor(3)}
+
+
+class Touch:
+    """A pickle that makes a file when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.system, (f"touch {self.path}",)
+
+
+def read(held: Any, tmp_path: Path, name: str = "file.pth.tar", legacy: bool = False) -> Any:
+    source = tmp_path / name
+    torch.save(held, source, _use_new_zipfile_serialization=not legacy)
+    return read_file(source, tmp_path)
+
+
+def read_file(source: Path, tmp_path: Path, **options: Any) -> Any:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    return read_official(source, scratch, **options)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_training_checkpoint_of_either_format(legacy: bool, tmp_path: Path) -> None:
+    held = {"model": WEIGHTS, "optimizer": {"step": 1, "lr": 0.1}, "epoch": 799}
+    file = read(held, tmp_path, legacy=legacy)
+    weights = load_file(file.weights)
+    assert weights.keys() == WEIGHTS.keys()
+    assert all(torch.equal(tensor, WEIGHTS[name]) for name, tensor in weights.items())
+    assert file.left_out == {"optimizer": "dict of 2", "epoch": "799"}
+    assert file.network in ("namespace", "hook")
+
+
+def test_shared_and_strided_tensors_of_a_zipped_file(tmp_path: Path) -> None:
+    base = torch.arange(6.0).reshape(2, 3)
+    weights = {"a": torch.nn.Parameter(base), "b": base, "c": base.t(), "d": base[1]}
+    torch.save({"state_dict": weights}, tmp_path / "file.pth")
+    with zipfile.ZipFile(tmp_path / "file.pth.tar.zip", "w") as archive:
+        archive.write(tmp_path / "file.pth", "file.pth.tar")
+    found = load_file(read_file(tmp_path / "file.pth.tar.zip", tmp_path).weights)
+    assert all(torch.equal(found[name], tensor.detach()) for name, tensor in weights.items())
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_code_in_a_pickle_does_not_run(legacy: bool, tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    with pytest.raises(OfficialFileError, match=r"file\.pth\.tar holds (posix|nt)\.system, and nothing but tensors"):
+        read({"weight": torch.ones(1), "code": Touch(marker)}, tmp_path, legacy=legacy)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        ({"args": argparse.Namespace(), "model": WEIGHTS}, "holds argparse.Namespace, and nothing but"),
+        ([torch.ones(1)], "holds a list, not a state dict"),
+        ({"weight": 3}, "is not a state dict: weight is a int, not a tensor"),
+        ({}, "is an empty state dict"),
+        ({"weight": torch.eye(3).to_sparse()}, "weight is torch.sparse_coo"),
+        ({"weight": torch.zeros(1).expand(2**32)}, "needs more memory than a file of its size should"),
+    ],
+)
+def test_what_is_no_state_dict(held: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(OfficialFileError, match=message):
+        read(held, tmp_path)
+
+
+def test_a_truncated_file_of_the_older_format(tmp_path: Path) -> None:
+    source = tmp_path / "old.pth"
+    torch.save(WEIGHTS, source, _use_new_zipfile_serialization=False)
+    source.write_bytes(source.read_bytes()[:-8])
+    with pytest.raises(OfficialFileError, match=r"old\.pth is cut short or damaged"):
+        read_file(source, tmp_path)
+
+
+def test_what_is_refused_before_a_process_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarantine, "subprocess", None)
+    (tmp_path / "xdc.pkl").touch()
+    with pytest.raises(OfficialFileError, match=r"xdc\.pkl is a Caffe2 file"):
+        read_official(tmp_path / "xdc.pkl", tmp_path)
+    os.mkfifo(tmp_path / "pipe.pth")
+    with pytest.raises(OfficialFileError, match="is no regular file"):
+        read_official(tmp_path / "pipe.pth", tmp_path)
+
+
+def test_time_is_limited(tmp_path: Path) -> None:
+    torch.save(WEIGHTS, tmp_path / "slow.pth")
+    with pytest.raises(OfficialFileError, match=r"slow\.pth took more than 0\.01 s to read"):
+        read_file(tmp_path / "slow.pth", tmp_path, seconds=0.01)
+
+
+def test_a_process_that_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save(WEIGHTS, tmp_path / "file.pth")
+    run = subprocess.run
+    for program, message in [("import os; os.abort()", "SIGABRT"), ("raise ValueError('why')", "ValueError: why")]:
+        command = [sys.executable, "-c", program]
+        monkeypatch.setattr(quarantine.subprocess, "run", lambda _, command=command, **options: run(command, **options))
+        with pytest.raises(OfficialFileError, match=f"ended the process that read it: {message}"):
+            read_official(tmp_path / "file.pth", tmp_path)
+
+
+CONFINED = """
+import socket, subprocess, sys
+from avzoo.hub import read_official
+alone = read_official._leave_network()
+if alone:
+    try:
+        socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=5)
+    except OSError as error:
+        print("unreachable")
+sys.addaudithook(read_official._refuse)
+for attempt in (socket.socket, lambda: subprocess.run(["true"]), lambda: __import__("os").fork()):
+    try:
+        attempt()
+    except PermissionError as error:
+        print("refused")
+"""
+
+
+def test_the_process_has_no_network_and_starts_no_other() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", CONFINED, str(server.getsockname()[1])],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+            env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+    assert done.stdout.split() in (["unreachable", *["refused"] * 3], ["refused"] * 3)
+
+
+LIMITED = """
+from avzoo.hub import read_official
+read_official._limit(1000)
+try:
+    bytearray(3 * 2**30)
+except MemoryError:
+    print("limited")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not enforce it")
+def test_memory_is_limited_in_proportion_to_the_file() -> None:
+    done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "limited"
