@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from avzoo.checkpoints.contents import WEIGHTS_FILE
+from avzoo.checkpoints.hashes import git_sha1_of, sha256_of
 from avzoo.checkpoints.hub_client import connection_errors, first_line
 from avzoo.errors import AvzooError
 
@@ -128,16 +128,15 @@ def _upload(
     refs = api.list_repo_refs(repo)
     branches, tags = ({ref.name: ref.target_commit for ref in refs} for refs in (refs.branches, refs.tags))
     _check_names(repo, branch, tag, branches, tags)
-    hashes = {name: _Hashes(path) for name, path in files.items()}
     url = f"{api.endpoint}/{repo}"
     if tag in tags:
-        _require_same(repo, tag, hashes, _tree(api, repo, tags[tag]))
+        _require_same(repo, tag, files, _tree(api, repo, tags[tag]))
         return Upload(repo, url, branch, tag, tags[tag], created, (), ())
     if branch not in branches:
         api.create_branch(repo, branch=branch)
     head = branches.get(branch, branches[MAIN])
     remote = _tree(api, repo, head)
-    changed = tuple(name for name, local in hashes.items() if not local.equal(remote.get(name)))
+    changed = tuple(name for name, path in files.items() if not _same(path, remote.get(name)))
     superfluous = tuple(sorted(managed & remote.keys() - files.keys()))
     commit = head
     if changed or superfluous:
@@ -173,8 +172,8 @@ def _check_names(repo: str, branch: str, tag: str | None, branches: Mapping[str,
         raise UploadError(f"{branch} is a tag of {repo}, and a tag never moves: choose another --branch")
 
 
-def _require_same(repo: str, tag: str, local: Mapping[str, _Hashes], remote: Mapping[str, Any]) -> None:
-    different = [name for name, hashes in local.items() if not hashes.equal(remote.get(name))]
+def _require_same(repo: str, tag: str, files: Mapping[str, Path], remote: Mapping[str, Any]) -> None:
+    different = [name for name, path in files.items() if not _same(path, remote.get(name))]
     if WEIGHTS_FILE in different:
         raise UploadError(
             f"the tag {tag} of {repo} names other weights, and a tag never moves: choose another --revision"
@@ -191,22 +190,13 @@ def _tree(api: HfApi, repo: str, commit: str) -> dict[str, Any]:
     return {entry.path: entry for entry in api.list_repo_tree(repo, revision=commit) if hasattr(entry, "blob_id")}
 
 
-class _Hashes:
-    """The hashes by which a Hub knows a file: SHA-256 of a large one, git's hash of a small one."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def equal(self, remote: Any) -> bool:
-        """Whether a file of a commit has the same content."""
-        if remote is None or remote.size != self.path.stat().st_size:
-            return False
-        with open(self.path, "rb") as content:
-            if remote.lfs is not None:
-                return bool(remote.lfs.sha256 == hashlib.file_digest(content, "sha256").hexdigest())
-            git = hashlib.sha1(b"blob %d\0" % remote.size, usedforsecurity=False)
-            git.update(content.read())
-        return bool(remote.blob_id == git.hexdigest())
+def _same(path: Path, remote: Any) -> bool:
+    """Whether a file of a commit has the content of a local one."""
+    if remote is None or remote.size != path.stat().st_size:
+        return False
+    if remote.lfs is not None:
+        return bool(remote.lfs.sha256 == sha256_of(path))
+    return bool(remote.blob_id == git_sha1_of(path))
 
 
 @contextmanager

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from pathlib import Path
 
 from avzoo.checkpoints.contents import CARD_FILE, FILES, PROVENANCE_FILE, WEIGHTS_FILE
+from avzoo.checkpoints.hashes import git_sha1_of, sha256_of
 from avzoo.checkpoints.hub_client import connection_errors, first_line
 from avzoo.errors import AvzooError
 
@@ -102,12 +102,12 @@ def verify(repo: str, folder: Path) -> None:
         content = (folder / name).resolve()
         expected = content.name if content != folder.resolve() / name else ""
         if name == WEIGHTS_FILE or _SHA256.fullmatch(expected):
-            found = _sha256(content)
+            found = sha256_of(content)
             weights = found if name == WEIGHTS_FILE else weights
             if not _SHA256.fullmatch(expected):
                 continue
         elif _GIT_SHA1.fullmatch(expected):
-            found = _git_sha1(content)
+            found = git_sha1_of(content)
         else:
             continue
         if found != expected:
@@ -130,13 +130,3 @@ def _stated_hash(folder: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return str(stated)
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def _git_sha1(path: Path) -> str:
-    content = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

@@ -103,7 +103,7 @@ def drop_code(folder: Path) -> None:
         if (folder / name).is_file():
             settings = _read(folder / name)
             parts = [settings, *(part for part in settings.values() if isinstance(part, dict))]
-            if any(part.pop("auto_map", None) for part in parts):
+            if any([part.pop("auto_map", None) for part in parts]):  # of all parts, not up to the first
                 _write(folder / name, settings)
 
 
