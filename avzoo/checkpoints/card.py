@@ -34,6 +34,7 @@ LOG_FILE = "training_log.json"
 RECIPE_FILE = "recipe.yaml"
 
 _METRIC_TYPES = {"mAP": "mean_average_precision", "R@": "recall", "top-1 accuracy": "accuracy", "accuracy": "accuracy"}
+_IMAGENET_MEAN = [0.485, 0.456, 0.406]
 # Counters and forecasts of the log, which say nothing once the run has ended.
 _PASSING = {"epoch", "step", "seconds_left"}
 
@@ -62,6 +63,7 @@ class Card:
         audio: The spectrograms it takes.
         joint: Whether it takes both at once.
         projected: Whether it projects them into a space that they share.
+        pretraining: Whether the reference is a model with its objective, not an encoder.
         training: How it was trained.
         command: What trains such a model with this package.
         log: The training log of a run.
@@ -93,6 +95,7 @@ class Card:
     audio: AudioInput | None = None
     joint: bool = False
     projected: bool = False
+    pretraining: bool = False
     training: str | None = None
     command: str | None = None
     log: Mapping[str, Any] | None = None
@@ -120,7 +123,8 @@ class Card:
         """What the training took, as far as it is known."""
         if self.log is not None:
             on = self.log.get("hardware") or self.hardware or self.log.get("device") or "a machine nobody recorded"
-            return f"{_duration(self.log['seconds'])} on {on}; the energy it took was not measured."
+            part = f" (from step {self.log['resumed_at']} on)" if self.log.get("resumed_at") else ""
+            return f"{_duration(self.log['seconds'])} on {on}{part}; the energy it took was not measured."
         if self.hardware is not None:
             return f"{self.hardware}; duration and energy were not reported."
         return "hardware, duration and energy were not reported."
@@ -165,7 +169,9 @@ def render_card(entry: CheckpointEntry | None, folder: Path | None = None, refer
     if entry is not None:
         card = _of_entry(entry)
     elif folder is not None:
-        card = trained_card(folder.name, **files)
+        # A run names itself; its encoder's folder is called the same in every run.
+        name = (files["log"] or {}).get("name") or folder.name
+        card = trained_card(name, **files, reference=f"./{folder.name}")
     else:
         raise ValueError("a card needs a registry entry or a folder")
     if folder is not None and entry is not None:
@@ -185,17 +191,20 @@ def trained_card(
     recipe: Mapping[str, Any] | None = None,
     provenance: Mapping[str, Any] | None = None,
     evaluation: Mapping[str, Any] | None = None,
+    reference: str | None = None,
 ) -> Card:
     """The card of a checkpoint that was trained with this package and that the registry does not know.
 
     Args:
-        name: Title, and folder below the current one that the snippets load.
+        name: Title.
         config: Fields of the model's configuration.
         processors: Fields of the video processor and of the feature extractor.
-        log: The training log: ``steps, loss, seconds, device, processes, versions, log_history`` and more.
+        log: The training log, as a run writes it: ``steps, seconds, hardware, log_history`` and more.
         recipe: The recipe.
         provenance: Where the weights come from.
         evaluation: Figures measured here.
+        reference: The encoder that the snippets load; by default the folder of that name below the current one, which
+            may hold a whole pretraining model.
     """
     model_type = str(config["model_type"])
     family = _family(model_type)
@@ -206,11 +215,13 @@ def trained_card(
     takes = [kind for kind, given in (("video", video), ("audio", audio)) if given]
     return Card(
         name=name,
-        reference=f"./{name}",
+        reference=reference or f"./{name}",
         model_type=model_type,
+        pretraining=bool(family and model_type == family.pretraining and reference is None),
         summary=f"{described or 'An encoder'}: a model of the family {title}, trained with avzoo.",
         license=provenance.get("license"),
         tags=_tags(family, model_type, takes),
+        data=_data(recipe.get("data")),
         video=video,
         audio=audio,
         joint=bool(video and audio),
@@ -289,6 +300,15 @@ def _json(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
+def _data(section: Mapping[str, Any] | None) -> str | None:
+    """The `data` section of a recipe in words; where the files lay on one machine is nobody's business."""
+    if not section:
+        return None
+    if section.get("kind") == "synthetic":
+        return f"{section['count']:,} clips that avzoo generates (`avzoo.data.synthetic`)"
+    return "media files of whoever trained it"
+
+
 def _family(model_type: str) -> Family | None:
     return next((one for one in FAMILIES.values() if model_type in (*one.model_types, one.pretraining)), None)
 
@@ -307,7 +327,7 @@ def _video_input(processors: Sequence[Mapping[str, Any]]) -> VideoInput | None:
                 fps=fields["fps"],
                 resize=fields["size"]["shortest_edge"],
                 size=fields["crop_size"]["height"],
-                normalization="the processor",
+                normalization="ImageNet" if list(fields.get("image_mean", ())) == _IMAGENET_MEAN else "its processor",
             )
     return None
 

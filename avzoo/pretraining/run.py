@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 import yaml
 from rich.console import Console
 from rich.progress import Progress
@@ -20,6 +17,8 @@ from transformers import set_seed
 from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import logging as transformers_logging
 
+from avzoo.checkpoints.card import LOG_FILE, RECIPE_FILE, render_card
+from avzoo.checkpoints.contents import CARD_FILE
 from avzoo.data.clips import ClipDataset
 from avzoo.data.folder import FolderDataset
 from avzoo.data.pretraining_dataset import PretrainingDataset, collate
@@ -28,11 +27,10 @@ from avzoo.data.views import ViewPipeline
 from avzoo.errors import AvzooError
 from avzoo.media import ClipSpec
 from avzoo.pretraining.arguments import AVTrainingArguments
+from avzoo.pretraining.card_callback import CardCallback
 from avzoo.pretraining.recipe import FilesSection, Recipe, SyntheticSection
 from avzoo.pretraining.trainer import AVTrainer
 
-RECIPE_FILE = "recipe.yaml"
-LOG_FILE = "training_log.json"
 ENCODER_FOLDER = "encoder"
 
 # What may differ between a run and its continuation without changing its numbers.
@@ -97,11 +95,12 @@ def pretrain(recipe: Recipe, out: str | os.PathLike[str], resume: bool = False, 
             clips = _generated(recipe.data, recipe, out, args.should_save, quiet)
     data = PretrainingDataset(clips, ViewPipeline(recipe.views), recipe.seed)
     set_seed(recipe.seed)
-    trainer = AVTrainer(recipe.model.model(), args, data, collate)
+    card = CardCallback(yaml.safe_load(recipe.to_yaml()), _settings(recipe), ENCODER_FOLDER)
+    trainer = AVTrainer(recipe.model.model(), args, data, collate, callbacks=[card])
     newest = get_last_checkpoint(str(out)) if resume else None
-    outcome = trainer.train(resume_from_checkpoint=newest)
+    trainer.train(resume_from_checkpoint=newest)
     if args.should_save:
-        _export(recipe, trainer, out / ENCODER_FOLDER, outcome.metrics["train_runtime"])
+        _export(recipe, trainer, out / ENCODER_FOLDER, card.log(args, trainer.state))
     trainer.accelerator.wait_for_everyone()
     return _finished(out / ENCODER_FOLDER)
 
@@ -201,7 +200,13 @@ def _finished(encoder: Path) -> RunResult:
     return RunResult(encoder, log["steps"], log["loss"], log["seconds"])
 
 
-def _export(recipe: Recipe, trainer: AVTrainer, folder: Path, seconds: float) -> None:
+def _settings(recipe: Recipe) -> list[dict[str, Any]]:
+    """The settings of the encoder's video processor and feature extractor."""
+    processor = recipe.model.processor(recipe.views, recipe.data.fps).to_dict()
+    return [fields for fields in processor.values() if isinstance(fields, dict)]
+
+
+def _export(recipe: Recipe, trainer: AVTrainer, folder: Path, log: dict[str, Any]) -> None:
     """Writes the published folder under a temporary name, then renames it."""
     partial = folder.with_name(f"{folder.name}.tmp")
     shutil.rmtree(partial, ignore_errors=True)
@@ -210,23 +215,7 @@ def _export(recipe: Recipe, trainer: AVTrainer, folder: Path, seconds: float) ->
     model.save_pretrained(partial)
     recipe.model.processor(recipe.views, recipe.data.fps).save_pretrained(partial)
     (partial / RECIPE_FILE).write_text(recipe.to_yaml(), encoding="utf-8")
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    log = {
-        "description": recipe.description,
-        "network": network,
-        "steps": trainer.state.global_step,
-        "loss": losses[-1] if losses else None,
-        "seconds": seconds,
-        "processes": trainer.args.world_size,
-        "device": str(trainer.args.device),
-        "versions": {
-            "avzoo": metadata.version("avzoo"),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-            "python": platform.python_version(),
-        },
-        "log_history": trainer.state.log_history,
-    }
     (partial / LOG_FILE).write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+    (partial / CARD_FILE).write_text(render_card(None, partial, f"./{folder.name}"), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)

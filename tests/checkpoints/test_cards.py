@@ -117,7 +117,7 @@ def test_a_card_says_whose_it_is_how_to_get_it_and_what_is_known(name: str) -> N
     assert ("avzoo export" in text) == (one.status != "unavailable upstream")
     for metric in one.metrics:
         assert f"| {metric.value:.1f} | {metric.source} |" in text
-    assert not re.search(r"\n{4,}|\{[{%]|[%}]\}| \n", text.partition("```bibtex")[0])
+    assert not re.search(r"\n{3,}|\{[{%]|[%}]\}| \n", text.partition("```bibtex")[0])
 
 
 def test_a_card_without_weights_has_no_snippets() -> None:

@@ -31,6 +31,7 @@ def finished(tmp_path_factory) -> RunResult:
 def test_a_run_leaves_a_checkpoint_that_the_auto_classes_load(finished):
     folder = finished.encoder
     assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
         "config.json",
         "model.safetensors",
         "processor_config.json",
@@ -60,6 +61,13 @@ def test_a_run_documents_itself(finished):
     resolved = finished.encoder / "recipe.yaml"
     assert resolved.read_text() == (finished.encoder.parent / "recipe.yaml").read_text()
     assert load_recipe(resolved).to_yaml() == load_recipe("xkd_smoke_synth", SHORT).to_yaml()
+
+
+def test_a_run_leaves_a_card_beside_its_encoder_and_one_above(finished):
+    card, above = ((folder / "README.md").read_text() for folder in (finished.encoder, finished.encoder.parent))
+    assert "4 steps of 8 clips" in card and "16 clips that avzoo generates" in card
+    assert 'avzoo.load("./encoder")' in card and 'avzoo.load("./first/encoder")' in above
+    assert str(finished.encoder.parent) not in card + above
 
 
 def test_a_folder_in_use_is_not_overwritten(finished, tmp_path):
