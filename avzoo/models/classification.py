@@ -78,6 +78,23 @@ class EncoderForClassification(PreTrainedModel):
         self.post_init()
 
     @classmethod
+    def from_pretrained(cls, *args: Any, output_loading_info: bool = False, **kwargs: Any) -> Any:
+        """As in transformers, from a checkpoint of the encoder or of a classifier.
+
+        Raises:
+            ValueError: The checkpoint does not hold the whole encoder.
+        """
+        loaded: Any = super().from_pretrained(*args, output_loading_info=True, **kwargs)
+        model, info = loaded
+        absent = sorted(name for name in info["missing_keys"] if not name.startswith("classifier."))
+        if absent:
+            raise ValueError(
+                f"the checkpoint lacks {len(absent)} weights of the encoder, {absent[0]} among them; "
+                "of a joint model, load the whole and take its encoder with from_encoder"
+            )
+        return (model, info) if output_loading_info else model
+
+    @classmethod
     def from_encoder(cls, encoder: PreTrainedModel, **fields: Any) -> Self:
         """A new classifier on an encoder that is in memory already, for example one of a joint model.
 

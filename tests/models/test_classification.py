@@ -69,6 +69,16 @@ def test_classes_and_shapes(model):
     assert loss.ndim == 0 and torch.equal(logits, outputs.logits)
 
 
+@pytest.mark.parametrize(
+    ("name", "labels", "parameters"), [("XDC", 400, 33_370_839), ("CCL", 51, 14_391_466), ("VSSL", 101, 87_618_149)]
+)
+def test_official_sizes(name, labels, parameters):
+    config = getattr(avzoo, f"{name}Config" if name == "VSSL" else f"{name}VideoConfig")(num_labels=labels)
+    with torch.device("meta"):
+        model = getattr(avzoo, f"{name}ForVideoClassification")(config)
+    assert model.num_parameters() == parameters
+
+
 def test_a_batch_of_one(model):
     outputs = model(inputs_of(model)[:1], labels=torch.tensor([2]))
     assert outputs.logits.shape == (1, 3)
@@ -161,6 +171,12 @@ def test_half_precision(model, tmp_path):
     assert loaded(inputs_of(model).bfloat16()).logits.dtype == torch.bfloat16
     weight = loaded.classifier.linear.weight.float()
     assert weight.isfinite().all() and weight.abs().sum() > 0
+
+
+def test_a_checkpoint_without_the_encoder_is_refused(tmp_path):
+    AutoModel.from_config(CONFIGS["xkd"]()).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"lacks \d+ weights of the encoder, xkd\.embeddings\.cls_token among them"):
+        avzoo.XKDForVideoClassification.from_pretrained(tmp_path)
 
 
 def test_an_encoder_of_a_joint_model():
