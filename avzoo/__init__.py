@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from avzoo.extract import Embeddings as Embeddings
     from avzoo.extract import Encoder as Encoder
     from avzoo.extract import load as load
+    from avzoo.models.configuration_ccl import CCLVideoConfig as CCLVideoConfig
+    from avzoo.models.configuration_ccl_image import CCLImageConfig as CCLImageConfig
+    from avzoo.models.configuration_cnn14 import CNN14Config as CNN14Config
     from avzoo.models.configuration_crisscross import CrissCrossAudioConfig as CrissCrossAudioConfig
     from avzoo.models.configuration_crisscross import CrissCrossConfig as CrissCrossConfig
     from avzoo.models.configuration_crisscross import CrissCrossVideoConfig as CrissCrossVideoConfig
@@ -24,6 +27,11 @@ if TYPE_CHECKING:
     from avzoo.models.configuration_xkd import XKDAudioConfig as XKDAudioConfig
     from avzoo.models.configuration_xkd import XKDConfig as XKDConfig
     from avzoo.models.configuration_xkd import XKDVideoConfig as XKDVideoConfig
+    from avzoo.models.modeling_ccl import CCLForVideoClassification as CCLForVideoClassification
+    from avzoo.models.modeling_ccl import CCLVideoModel as CCLVideoModel
+    from avzoo.models.modeling_ccl_image import CCLImageModel as CCLImageModel
+    from avzoo.models.modeling_cnn14 import CNN14ForAudioClassification as CNN14ForAudioClassification
+    from avzoo.models.modeling_cnn14 import CNN14Model as CNN14Model
     from avzoo.models.modeling_crisscross import CrissCrossAudioModel as CrissCrossAudioModel
     from avzoo.models.modeling_crisscross import CrissCrossForAudioClassification as CrissCrossForAudioClassification
     from avzoo.models.modeling_crisscross import CrissCrossForVideoClassification as CrissCrossForVideoClassification
@@ -63,6 +71,14 @@ else:
         "Embeddings": "extract",
         "Encoder": "extract",
         "load": "extract",
+        "CCLVideoConfig": "models.configuration_ccl",
+        "CCLImageConfig": "models.configuration_ccl_image",
+        "CNN14Config": "models.configuration_cnn14",
+        "CCLForVideoClassification": "models.modeling_ccl",
+        "CCLVideoModel": "models.modeling_ccl",
+        "CCLImageModel": "models.modeling_ccl_image",
+        "CNN14ForAudioClassification": "models.modeling_cnn14",
+        "CNN14Model": "models.modeling_cnn14",
         "VSSLConfig": "models.configuration_vssl",
         "VSSLForVideoClassification": "models.modeling_vssl",
         "VSSLModel": "models.modeling_vssl",

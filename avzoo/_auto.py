@@ -111,6 +111,23 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             video_classification="models.modeling_vssl:VSSLForVideoClassification",
             video_processor="processing.video_processing_vssl:VSSLVideoProcessor",
         ),
+        "ccl_video": Family(
+            config="models.configuration_ccl:CCLVideoConfig",
+            model="models.modeling_ccl:CCLVideoModel",
+            video_classification="models.modeling_ccl:CCLForVideoClassification",
+            video_processor="processing.video_processing_ccl:CCLVideoProcessor",
+        ),
+        "ccl_image": Family(
+            config="models.configuration_ccl_image:CCLImageConfig",
+            model="models.modeling_ccl_image:CCLImageModel",
+            video_processor="processing.video_processing_ccl:CCLVideoProcessor",
+        ),
+        "cnn14": Family(
+            config="models.configuration_cnn14:CNN14Config",
+            model="models.modeling_cnn14:CNN14Model",
+            audio_classification="models.modeling_cnn14:CNN14ForAudioClassification",
+            feature_extractor="processing.feature_extraction_cnn14:CNN14FeatureExtractor",
+        ),
     }
 )
 
