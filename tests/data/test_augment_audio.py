@@ -23,6 +23,14 @@ def test_resize_crop_matches_the_original(parity: Callable[[str], Any], name: st
     torch.testing.assert_close(cropped, case.expected[f"rrc.{name}"], atol=1e-5, rtol=0)
 
 
+def test_resize_crop_matches_that_of_crisscross(parity: Callable[[str], Any]) -> None:
+    case = parity("crisscross/audio_rrc")
+    entry = case.spec["input"]
+    spec = case.fill.seeded_array(entry["name"], entry["shape"], entry["scale"])
+    cropped = augment.resize_crop(spec, *case.config["crop_ijhw"])
+    torch.testing.assert_close(cropped, case.expected["out"], atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("name", ["a", "b"])
 def test_time_warp_matches_the_original(parity: Callable[[str], Any], name: str) -> None:
     case = parity("xkd/spec_augment")
