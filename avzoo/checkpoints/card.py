@@ -354,9 +354,11 @@ def _hub_license(name: str) -> str:
 
 
 def _reported(metrics: Iterable[Metric], paper: Paper | None) -> list[dict[str, Any]]:
-    """Figures of publications, one result for each set and source."""
+    """Figures of publications, one result for each set and source; none that were read off a picture."""
     results: dict[tuple[str, str, str], dict[str, Any]] = {}
     for metric in metrics:
+        if metric.approximate:
+            continue
         key = metric.task, metric.dataset, metric.source
         if key not in results:
             results[key] = {

@@ -58,7 +58,8 @@ def _metrics(method: _Method) -> tuple[Metric, ...]:
             name="accuracy",
             value=value,
             protocol="k-means on frozen features",
-            source="about, read off a plot of the repository",
+            source="plot of the repository",
+            approximate=True,
         )
         for dataset, value in zip(sets, method.clustered, strict=True)
     )
@@ -80,8 +81,8 @@ def _entry(method: _Method) -> CheckpointEntry:
         paper=PAPER,
         status="convertible",
         summary=(
-            f"The video encoder that its authors trained on Kinetics400 by {method.title}, one of seven that differ in "
-            "nothing else, to compare methods under distribution shift."
+            f"The video encoder that its authors trained on Kinetics400 by {method.title}, one of seven of the same "
+            "architecture, made to compare methods under distribution shift."
         ),
         limits=(
             "Made for features: linear probes, finetuning, comparisons of methods. It has no classifier.",

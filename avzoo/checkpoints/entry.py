@@ -121,6 +121,7 @@ class Metric:
         value: Percent.
         protocol: How it was measured.
         source: Where it stands.
+        approximate: Whether it was read off a picture.
     """
 
     task: str
@@ -129,10 +130,16 @@ class Metric:
     value: float
     protocol: str
     source: str
+    approximate: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.value <= 100:
             raise ValueError(f"{self.name} on {self.dataset} is {self.value}, no percentage")
+
+    @property
+    def shown(self) -> str:
+        """The value as it is written."""
+        return f"about {self.value:g}" if self.approximate else f"{self.value:.1f}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,6 +40,7 @@ def command(
 
     if find_spec("gradio") is None:
         raise AvzooError("the demo needs Gradio, which is not installed: pip install 'avzoo[demo]'")
+    from avzoo.checkpoints.entry import license_notice
     from avzoo.demo.gallery import open_gallery
     from avzoo.demo.library import Library
     from avzoo.demo.server import listen, serve
@@ -56,6 +57,8 @@ def command(
         else:
             library = Library(Index.load(index))
             encoder = load(model or library.index.info.model, device)
+        license = encoder.checkpoint.license or "not stated"
+        typer.echo(f"avzoo demo: licence of {encoder.checkpoint.name}: {license_notice(license)}", err=True)
         serve(encoder, library, listener, lambda url: typer.echo(f"avzoo demo: {url}  (Ctrl-C ends it)"))
 
 

@@ -89,7 +89,9 @@ def _show(facts: dict[str, Any]) -> None:
             table.add_row(name.replace("_", " ") if name == "how_to_get" else name, _text(value))
     for metric in metrics:
         table.add_row(
-            metric["dataset"], f"{metric['value']:.1f} % {metric['name']}, {metric['protocol']} ({metric['source']})"
+            metric["dataset"],
+            f"{'about ' * metric['approximate']}{metric['value']:g} % {metric['name']}, {metric['protocol']} "
+            f"({metric['source']})",
         )
     Console(markup=False, highlight=False).print(table)
 

@@ -11,7 +11,7 @@ _MARK = " (!)"
 
 
 def command(
-    family: Annotated[str | None, typer.Option(help="Only of a family: xkd, crisscross, vssl, ccl, xdc.")] = None,
+    family: Annotated[str | None, typer.Option(help="Only of a family, such as xkd.")] = None,
     modality: Annotated[str | None, typer.Option(help="Only encoders that take video, or audio.")] = None,
     task: Annotated[
         str | None, typer.Option(help="Only for a task: video-classification, cross-modal-retrieval, ...")

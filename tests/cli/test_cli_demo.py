@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import socket
 import subprocess
 import sys
@@ -55,3 +56,15 @@ def test_the_script_of_the_demo_is_the_verb() -> None:
     script = Path(__file__).parents[2] / "demos" / "app.py"
     run: Any = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, check=True)
     assert "--index" in run.stdout and "in the browser" in run.stdout
+
+
+def test_the_licence_of_the_chosen_weights_is_told(
+    nano_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("gradio")
+    folder = shutil.copytree(nano_checkpoint, tmp_path / "mine")
+    (folder / "provenance.json").write_text('{"license": "CC-BY-NC-4.0"}')
+    monkeypatch.setattr("avzoo.demo.gallery.open_gallery", lambda *_, **__: None)
+    monkeypatch.setattr("avzoo.demo.server.serve", lambda *_: None)
+    assert main(["demo", "--model", str(folder), "--port", "0"]) == 0
+    assert f"licence of {folder}: CC-BY-NC-4.0, non-commercial use only" in capsys.readouterr().err

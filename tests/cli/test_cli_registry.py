@@ -82,7 +82,7 @@ def test_info_of_what_is_not_here_says_how_to_get_it(name: str, capsys: pytest.C
     assert words(one.how_to_get.replace("`", "")) in text
     assert one.license_notice in text and one.paper.url in text
     for metric in one.metrics:
-        assert f"{metric.value:.1f} % {metric.name}" in text
+        assert f"{metric.value:g} % {metric.name}" in text
     facts = json.loads(shown(capsys, "info", name, "--json"))
     assert (facts["status"], facts["noncommercial"]) == (one.status, one.noncommercial)
     assert len(facts["metrics"]) == len(one.metrics)
