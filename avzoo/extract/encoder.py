@@ -245,6 +245,8 @@ def load(
         require_processors(checkpoint, takes)
         video_processor = AutoVideoProcessor.from_pretrained(folder, **local) if "video" in takes else None
         feature_extractor = AutoFeatureExtractor.from_pretrained(folder, **local) if "audio" in takes else None
+    except CheckpointError:
+        raise
     except (OSError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         reason = " ".join(str(error).partition("\n\n")[0].split())
         raise CheckpointError(f"the {model_type} checkpoint {checkpoint.name} cannot be loaded: {reason}") from error

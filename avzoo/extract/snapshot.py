@@ -14,6 +14,9 @@ from avzoo.errors import AvzooError
 # The cache names a file's content by its hash: SHA-256 of a large file, git's hash of a small one.
 _SHA256, _GIT_SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 
+#: The files of a checkpoint folder that are downloaded.
+DOWNLOADED = tuple(name for name in FILES if name != CARD_FILE)
+
 
 class CheckpointError(AvzooError):
     """A model name leads to no usable checkpoint; the message says why and what to do."""
@@ -48,8 +51,7 @@ def snapshot(repo: str, revision: str | None = None) -> Path:
 
     at = f" at revision {revision!r}" if revision else ""
     try:
-        wanted = [name for name in FILES if name != CARD_FILE]
-        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=wanted))
+        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=list(DOWNLOADED)))
     except GatedRepoError:
         raise CheckpointError(
             f"the Hub repository {repo} is gated: ask for access on its page, then log in with hf auth login"
@@ -80,6 +82,23 @@ def snapshot(repo: str, revision: str | None = None) -> Path:
         ) from None
     verify(repo, folder)
     return folder
+
+
+def cached(repo: str, revision: str | None = None) -> Path | None:
+    """The folder of a Hub repository that was downloaded before, unverified; None where it was not.
+
+    Args:
+        repo: ``owner/name``.
+        revision: Branch, tag or commit; ``main`` by default.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        found = snapshot_download(repo, revision=revision, allow_patterns=list(DOWNLOADED), local_files_only=True)
+    except (HFValidationError, LocalEntryNotFoundError):
+        return None
+    return Path(found)
 
 
 def verify(repo: str, folder: Path) -> None:

@@ -13,21 +13,14 @@ from typing import Any
 import torch
 
 from avzoo.checkpoints.card import render_card
-from avzoo.checkpoints.contents import (
-    CARD_FILE,
-    CONFIG_FILE,
-    FILES,
-    GOLDEN_FILE,
-    PROCESSOR_FILES,
-    PROVENANCE_FILE,
-    pickles,
-)
-from avzoo.checkpoints.registry import REGISTRY
+from avzoo.checkpoints.contents import CARD_FILE, FILES, GOLDEN_FILE, PROVENANCE_FILE, WEIGHTS_FILE, pickles
+from avzoo.checkpoints.registry import REGISTRY, CheckpointEntry
 from avzoo.checkpoints.upload import MAIN, Upload, UploadError, check_repo_id, upload
 from avzoo.extract import load, resolve
-from avzoo.hub.golden import TOLERANCE, golden_outputs, largest_difference, read_golden, write_golden
-from avzoo.hub.provenance import sha256_of
+from avzoo.hub.golden import golden_outputs, write_golden
+from avzoo.hub.provenance import sha256_of, write_provenance
 from avzoo.hub.remote_code import add_code, all_code_names, drop_code
+from avzoo.hub.verification import verify
 
 __all__ = ["Push", "PushError", "push"]
 
@@ -64,9 +57,9 @@ def push(
 ) -> Push:
     """Publishes a checkpoint folder.
 
-    It is loaded first, whole, and its golden output computed again. Sent are the files of a checkpoint folder
-    (`avzoo.checkpoints.contents`) and nothing else. A missing golden output and a missing card are made, and a card
-    that is as it was generated is made anew, so that it loads the repository; the folder itself is not changed.
+    It is verified first (`avzoo.hub.verification`): hashes, weights, golden output. Sent are the files of a checkpoint
+    folder (`avzoo.checkpoints.contents`) and nothing else. A missing golden output and a missing card are made, and a
+    card that is as it was generated is made anew, so that it loads the repository; the folder itself is not changed.
     Pushing the same folder again changes nothing.
 
     Args:
@@ -87,15 +80,27 @@ def push(
     if not source.is_dir():
         raise PushError(f"there is no folder {folder}")
     resolve(source)  # says what is missing of a checkpoint
-    provenance = _provenance(source)
     found = {path.name for path in source.iterdir()}
+    if PROVENANCE_FILE not in found:
+        raise PushError(
+            f"{source} has no {PROVENANCE_FILE}, which says where its weights come from: avzoo convert and avzoo "
+            "pretrain write one"
+        )
     with tempfile.TemporaryDirectory(prefix="avzoo-push-") as workshop:
-        stage = Path(workshop)
-        _prove(source, stage)
-        _settings(source, stage, with_code)
-        files = {name: source / name for name in FILES if name in found}
-        files |= {path.name: path for path in stage.iterdir()}
-        _tell(source, stage, provenance, files, repo, with_code)
+        stage = Path(workshop, source.name)
+        stage.mkdir()
+        for name in found & set(FILES):
+            # The weights are large, and nothing here writes to them.
+            (os.symlink if name == WEIGHTS_FILE else shutil.copyfile)(source / name, stage / name)
+        provenance = _complete(source, stage)
+        problems = [sentence for sentences in verify(stage).problems.values() for sentence in sentences]
+        if not provenance:
+            problems.append(f"{PROVENANCE_FILE} says nothing")
+        if problems:
+            told = "; ".join(problems).replace(str(stage), str(source))
+            raise PushError(f"{source} is not fit to be published: {told}")
+        _address(stage, provenance, repo, with_code)
+        files = {path.name: path for path in sorted(stage.iterdir())}
         done = upload(
             files,
             repo,
@@ -106,71 +111,56 @@ def push(
             managed={*FILES, *all_code_names()},
         )
     left_out = sorted(found - set(FILES))
-    return Push(done, tuple(sorted(files)), tuple(left_out), tuple(pickles(left_out)))
+    return Push(done, tuple(files), tuple(left_out), tuple(pickles(left_out)))
 
 
-def _provenance(folder: Path) -> dict[str, Any]:
-    try:
-        provenance = json.loads((folder / PROVENANCE_FILE).read_text(encoding="utf-8"))
-        stated = provenance["weights_sha256"]
-    except FileNotFoundError:
-        raise PushError(
-            f"{folder} has no {PROVENANCE_FILE}, which says where its weights come from: avzoo convert and avzoo "
-            "pretrain write one"
-        ) from None
-    except (ValueError, KeyError, TypeError):
-        raise PushError(f"the {PROVENANCE_FILE} of {folder} does not say which weights it is about") from None
-    if sha256_of(folder / "model.safetensors") != stated:
-        raise PushError(f"the weights in {folder} are not those its {PROVENANCE_FILE} is about; make the folder anew")
-    return dict(provenance)
+def _complete(source: Path, stage: Path) -> dict[str, Any]:
+    """Makes the golden output and the card where there are none; returns the provenance."""
+    provenance = _read(stage / PROVENANCE_FILE)
+    if not (stage / GOLDEN_FILE).is_file():
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # the order of summation, and so the last bits, depend on it
+        try:
+            write_golden(stage, golden_outputs(load(source, "cpu", "float32").model))
+        finally:
+            torch.set_num_threads(threads)
+        if isinstance(provenance.get("files"), dict):
+            provenance["files"][GOLDEN_FILE] = sha256_of(stage / GOLDEN_FILE)
+            write_provenance(stage, provenance)
+    if not (stage / CARD_FILE).is_file():
+        (stage / CARD_FILE).write_text(render_card(_entry(stage, provenance), stage), encoding="utf-8")
+    return provenance
 
 
-def _prove(folder: Path, stage: Path) -> None:
-    """Loads the checkpoint, and compares its output with the golden one, or makes that."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the order of summation, and so the last bits, depend on it
-    try:
-        outputs = golden_outputs(load(folder, "cpu", "float32").model)
-    finally:
-        torch.set_num_threads(threads)
-    if not (folder / GOLDEN_FILE).is_file():
-        write_golden(stage, outputs)
-        return
-    difference = largest_difference(read_golden(folder), outputs)
-    if difference > TOLERANCE:
-        raise PushError(
-            f"the output of {folder} differs from its {GOLDEN_FILE} by {difference:.1e} of its largest value"
-        )
-
-
-def _settings(folder: Path, stage: Path, with_code: bool) -> None:
-    """The configurations as they will be published, with the code that they name or without."""
-    for name in (CONFIG_FILE, *PROCESSOR_FILES):
-        if (folder / name).is_file():
-            shutil.copyfile(folder / name, stage / name)
+def _address(stage: Path, provenance: dict[str, Any], repo: str, with_code: bool) -> None:
+    """Makes of a verified folder one for that repository: its card, and the code that its configurations name."""
+    entry = _entry(stage, provenance)
+    card = (stage / CARD_FILE).read_text(encoding="utf-8")
+    if card == render_card(entry, stage):
+        card = render_card(entry, stage, reference=repo)
+    provenance.pop("code", None)
     if with_code:
-        add_code(stage)
+        modules = add_code(stage)
+        provenance["code"] = {name: sha256_of(stage / name) for name in modules}
+        card = f"{card.rstrip()}\n\n{_WITHOUT.format(repo=repo)}"
     else:
         drop_code(stage)
-
-
-def _tell(
-    folder: Path, stage: Path, provenance: dict[str, Any], files: dict[str, Path], repo: str, with_code: bool
-) -> None:
-    """Card and provenance of what will be published."""
-    hashes = {name: sha256_of(path) for name, path in sorted(files.items()) if name not in (CARD_FILE, PROVENANCE_FILE)}
-    if provenance.get("files", hashes) != hashes:
-        text = json.dumps(provenance | {"files": hashes}, indent=1) + "\n"
-        (stage / PROVENANCE_FILE).write_text(text, encoding="utf-8")
-    entry = REGISTRY.get(str(provenance.get("entry") or folder.name))
-    generated = render_card(entry, folder)
-    card = (folder / CARD_FILE).read_text(encoding="utf-8") if CARD_FILE in files else generated
-    if card == generated:
-        card = render_card(entry, folder, reference=repo)
-    if with_code:
-        card = f"{card.rstrip()}\n\n{_WITHOUT.format(repo=repo)}"
     (stage / CARD_FILE).write_text(card, encoding="utf-8")
-    files |= {path.name: path for path in stage.iterdir()}
+    hashes = {name: sha256_of(stage / name) for name in provenance["files"]}
+    if provenance | {"files": hashes} != _read(stage / PROVENANCE_FILE):
+        write_provenance(stage, provenance | {"files": hashes})
+
+
+def _entry(folder: Path, provenance: dict[str, Any]) -> CheckpointEntry | None:
+    """What the registry says of a checkpoint: of a converted one by its provenance, of a packaged one by its name."""
+    return REGISTRY.get(str(provenance.get("entry") or folder.name))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        return {}  # verification says what is wrong with it
 
 
 _WITHOUT = """## Without avzoo

@@ -20,7 +20,7 @@ from avzoo.checkpoints.contents import (
 from avzoo.errors import AvzooError
 from avzoo.extract import load
 from avzoo.extract.checkpoint import resolve
-from avzoo.extract.snapshot import CheckpointError
+from avzoo.extract.snapshot import CheckpointError, cached
 from avzoo.extract.snapshot import verify as verify_snapshot
 from avzoo.hub.golden import TOLERANCE, GoldenError, golden_outputs, largest_difference, read_golden
 from avzoo.hub.provenance import sha256_of
@@ -104,15 +104,12 @@ def _locate(model: str | Path) -> tuple[str, Path, bool]:
 
 
 def _snapshot(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, local_files_only=True))
-    except LocalEntryNotFoundError:
+    folder = cached(name)
+    if folder is None:
         raise CheckpointError(
             f"there is no folder {name}, and the Hub repository {name} is not in the local cache: load it once"
-        ) from None
+        )
+    return folder
 
 
 def _provenance(folder: Path) -> tuple[dict[str, Any], list[str]]:

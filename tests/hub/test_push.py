@@ -16,15 +16,17 @@ import avzoo
 from avzoo.checkpoints.upload import HubUnreachableError, UploadError, check_repo_id
 from avzoo.cli import main
 from avzoo.extract import CheckpointError
-from avzoo.hub.provenance import sha256_of, write_provenance
+from avzoo.hub.provenance import file_hashes, sha256_of, write_provenance
 from avzoo.hub.push import PushError, push
+from avzoo.hub.verification import verify
 
 REPO = "zoo/xkd-nano"
 
 
 def provenance(folder: Path) -> None:
     weights = sha256_of(folder / "model.safetensors")
-    write_provenance(folder, {"source": "made for a test", "license": "Apache-2.0", "weights_sha256": weights})
+    stated = {"source": "made for a test", "license": "Apache-2.0", "weights_sha256": weights}
+    write_provenance(folder, stated | {"files": file_hashes(folder)})
 
 
 @pytest.fixture
@@ -38,7 +40,6 @@ def retrained(folder: Path) -> None:
     """Other weights in the same folder."""
     weights = folder / "model.safetensors"
     save_file({name: tensor * 1.01 for name, tensor in load_file(weights).items()}, weights, {"format": "pt"})
-    (folder / "golden.safetensors").unlink(missing_ok=True)
     provenance(folder)
 
 
@@ -140,16 +141,22 @@ def test_what_an_earlier_push_left_is_removed_and_what_others_put_there_stays(hu
 
 def test_provenance_tells_the_hashes_of_what_is_published(hub: HubServer, folder: Path) -> None:
     stated = json.loads((folder / "provenance.json").read_text())
-    hashes = {name: sha256_of(folder / name) for name in ("config.json", "model.safetensors", "processor_config.json")}
-    write_provenance(folder, stated | {"files": hashes})
     push(folder, REPO, with_code=True)
     tree = hub.hub.repos[REPO].tree("main")
     published = json.loads(hub.hub.content(tree["provenance.json"]))
     told = {name: blob.sha256 for name, blob in tree.items()}
     for name in (".gitattributes", "README.md", "provenance.json"):
         del told[name]
-    assert published["files"] == told and published["files"]["config.json"] != hashes["config.json"]
-    assert json.loads((folder / "provenance.json").read_text())["files"] == hashes
+    assert published["files"] | published["code"] == told
+    assert "modeling_xkd.py" in published["code"] and "golden.safetensors" in published["files"]
+    assert published["files"]["config.json"] != stated["files"]["config.json"]
+    assert json.loads((folder / "provenance.json").read_text()) == stated
+    avzoo.load(REPO)
+    assert verify(REPO).ok
+    push(folder, REPO)
+    published = json.loads(hub.hub.content(hub.hub.repos[REPO].tree("main")["provenance.json"]))
+    golden = published["files"].pop("golden.safetensors")
+    assert published == stated and golden
 
 
 def test_private_repositories(hub: HubServer, folder: Path) -> None:
@@ -238,23 +245,25 @@ def test_a_hub_that_is_not_there(hub: HubServer, folder: Path) -> None:
 
 def test_folders_that_are_not_fit(hub: HubServer, folder: Path) -> None:
     def refused(kind: type[Exception], match: str) -> None:
-        with pytest.raises(kind, match=match):
+        with pytest.raises(kind, match=match) as error:
             push(folder, REPO)
-        assert not hub.requests
+        assert not hub.requests and "\n" not in str(error.value) and "avzoo-push" not in str(error.value)
 
     card = folder / "README.md"
     card.write_text("---\nlicense: mit\n---\n")
     (folder / "golden.safetensors").write_bytes(b"no")
-    refused(ValueError, "golden.safetensors is damaged")
+    refused(PushError, r"is not fit to be published: .*golden\.safetensors is damaged")
     (folder / "golden.safetensors").unlink()
     stated = (folder / "provenance.json").read_text()
     (folder / "provenance.json").unlink()
-    refused(PushError, "has no provenance.json, which says where its weights come from")
+    refused(PushError, r"has no provenance\.json, which says where its weights come from")
     (folder / "provenance.json").write_text("{}")
-    refused(PushError, "does not say which weights it is about")
+    refused(PushError, r"is not fit to be published: provenance\.json says nothing")
+    (folder / "provenance.json").write_text("[")
+    refused(PushError, r"is not fit to be published: provenance\.json is damaged")
     (folder / "provenance.json").write_text(stated)
     (folder / "processor_config.json").rename(folder / "kept")
-    refused(CheckpointError, "has no processor for video")
+    refused(CheckpointError, r"has no processor for video, neither processor_config\.json nor")
     (folder / "kept").rename(folder / "processor_config.json")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     refused(CheckpointError, "has no model.safetensors")
@@ -262,7 +271,7 @@ def test_folders_that_are_not_fit(hub: HubServer, folder: Path) -> None:
     with open(folder / "model.safetensors", "r+b") as weights:
         weights.seek(-4, 2)
         weights.write(b"\0\0\0\0")
-    refused(PushError, "are not those its provenance.json is about")
+    refused(PushError, r"model\.safetensors is not the file that provenance\.json lists")
     with pytest.raises(PushError, match="there is no folder"):
         push(folder / "none", REPO)
 
@@ -270,9 +279,9 @@ def test_folders_that_are_not_fit(hub: HubServer, folder: Path) -> None:
 def test_weights_that_no_longer_give_the_golden_output(hub: HubServer, folder: Path, tmp_path: Path) -> None:
     push(folder, REPO)
     golden = hub.hub.content(hub.hub.repos[REPO].tree("main")["golden.safetensors"])
-    retrained(folder)
     (folder / "golden.safetensors").write_bytes(golden)
-    with pytest.raises(PushError, match=r"differs from its golden\.safetensors by"):
+    retrained(folder)
+    with pytest.raises(PushError, match=r"output differs from golden\.safetensors by"):
         push(folder, REPO)
 
 

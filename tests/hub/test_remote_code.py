@@ -20,7 +20,7 @@ from transformers import AutoModel
 
 import avzoo
 from avzoo import _auto
-from avzoo.hub.provenance import sha256_of, write_provenance
+from avzoo.hub.provenance import file_hashes, sha256_of, write_provenance
 from avzoo.hub.push import push
 from avzoo.hub.remote_code import RemoteCodeError, add_code, all_code_names, code_files, drop_code
 
@@ -186,7 +186,8 @@ def test_over_the_wire(hub: HubServer, with_vision_and_audio: Path, nano_checkpo
     folder.mkdir()
     for path in nano_checkpoint.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
-    write_provenance(folder, {"source": "a test", "weights_sha256": sha256_of(folder / "model.safetensors")})
+    weights = sha256_of(folder / "model.safetensors")
+    write_provenance(folder, {"source": "a test", "weights_sha256": weights, "files": file_hashes(folder)})
     commit = push(folder, "zoo/xkd-nano", with_code=True).upload.commit
     assert not any("auto_map" in path.read_text() for path in folder.glob("*.json"))
 
