@@ -28,7 +28,7 @@ def command(
     from avzoo.checkpoints.registry import REGISTRY
 
     entry = REGISTRY.get(model)
-    if entry is not None and entry.status != "packaged" and not Path(model).is_dir():
+    if entry is not None and entry.status != "packaged" and revision is None and not Path(model).is_dir():
         facts = _published(entry)
     else:
         facts = _here(model, revision)

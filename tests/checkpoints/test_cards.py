@@ -247,3 +247,14 @@ def test_a_folder_whose_licence_is_not_one_of_the_zoo_keeps_it(trained: Path) ->
     (trained / "provenance.json").write_text(json.dumps({"license": "CC0-1.0"}))
     text = render_card(None, trained)
     assert ModelCard(text).data.license == "other" and "**CC0-1.0**" in text
+
+
+def test_a_converted_folder_that_the_registry_does_not_know_says_so(trained: Path) -> None:
+    for name in ("training_log.json", "recipe.yaml"):
+        (trained / name).unlink()
+    provenance = {"source": "mine.pth", "sources": [{"file": "mine.pth", "left_out": []}, {"file": "b|c.pth"}]}
+    (trained / "provenance.json").write_text(json.dumps(provenance))
+    text = render_card(None, trained)
+    assert "The weights of mine.pth as a `xkd` model." in text
+    assert "| sources.0.file | mine.pth |" in text and "| sources.1.file | b\\|c.pth |" in text
+    assert "left_out" not in text
