@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import TrainerCallback, TrainingArguments
+from transformers import TrainerCallback
 from transformers.trainer_callback import TrainerState
 
 from avzoo.checkpoints.card import trained_card
 from avzoo.checkpoints.contents import CARD_FILE
+from avzoo.pretraining.arguments import AVTrainingArguments
 from avzoo.pretraining.modeling import AVPreTrainedModel
 
 
@@ -40,7 +41,7 @@ class CardCallback(TrainerCallback):
         self._started = time.monotonic()
         self._first_step = 0
 
-    def log(self, args: TrainingArguments, state: TrainerState) -> dict[str, Any]:
+    def log(self, args: AVTrainingArguments, state: TrainerState) -> dict[str, Any]:
         """What the run can say of itself, as it goes into ``training_log.json``.
 
         Returns:
@@ -48,11 +49,10 @@ class CardCallback(TrainerCallback):
             ``log_history``. The seconds are those since the run was started or, at step ``resumed_at``, resumed.
         """
         losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
-        recipe = self.recipe or {}
         return {
             "name": Path(str(args.output_dir)).resolve().name,
-            "description": recipe.get("description"),
-            "network": recipe.get("training", {}).get("export_network"),
+            "description": self.recipe and self.recipe.get("description"),
+            "network": args.export_network,
             "steps": state.global_step,
             "resumed_at": self._first_step,
             "loss": losses[-1] if losses else None,
@@ -69,7 +69,7 @@ class CardCallback(TrainerCallback):
             "log_history": state.log_history,
         }
 
-    def write(self, args: TrainingArguments, state: TrainerState, model: AVPreTrainedModel) -> Path:
+    def write(self, args: AVTrainingArguments, state: TrainerState, model: AVPreTrainedModel) -> Path:
         """Writes the card of the run as it stands, and returns where."""
         log = self.log(args, state)
         encoder = f"./{log['name']}/{self.encoder}" if self.encoder else None
@@ -97,7 +97,7 @@ class CardCallback(TrainerCallback):
             self.write(args, state, kwargs["model"])
 
 
-def hardware(args: TrainingArguments) -> str:
+def hardware(args: AVTrainingArguments) -> str:
     """What a run computes on, such as ``8 x NVIDIA V100`` or ``2 threads of a CPU (x86_64)``."""
     if args.device.type == "cuda":
         return f"{args.world_size} x {torch.cuda.get_device_name(args.device)}"
