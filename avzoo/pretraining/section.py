@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, create_model, model_validator
+from transformers.configuration_utils import PreTrainedConfig
+
+from avzoo.models.configuration_encoder import EncoderConfig
 
 
 class Section(BaseModel):
@@ -36,18 +40,23 @@ def check_keys(values: Iterable[Any], known: Iterable[str]) -> None:
             raise ValueError(f"unknown key {key!r}; {hint}")
 
 
-def section_of(config: type, without: Iterable[str] = ()) -> type[Section]:
-    """A section whose keys are the fields that a configuration class adds to its bases, all optional.
+def section_of(config: type[PreTrainedConfig], without: Iterable[str] = ()) -> type[Section]:
+    """A section whose keys are the fields of a configuration class, inherited ones included, all optional.
 
-    What is given is checked against the field's type; what is not given is left to the configuration.
+    Left out are what every configuration of transformers has and what concerns the classifier that may be put on an
+    encoder later. What is given is checked against the field's type; what is not given is left to the configuration.
 
     Args:
         config: a configuration class with annotated fields.
         without: fields that are not the recipe's to choose.
     """
+    general = {*PreTrainedConfig.__mro__, EncoderConfig}
+    left_out = {*without, *inspect.get_annotations(EncoderConfig)}
     fields: dict[str, Any] = {
         name: (annotation, None)
-        for name, annotation in config.__annotations__.items()
-        if name not in set(without) and not str(annotation).startswith("ClassVar")
+        for parent in reversed(config.__mro__)
+        if parent not in general
+        for name, annotation in inspect.get_annotations(parent).items()
+        if name not in left_out and not str(annotation).startswith(("ClassVar", "typing.ClassVar"))
     }
     return create_model(f"{config.__name__}Section", __base__=Section, __module__=config.__module__, **fields)
