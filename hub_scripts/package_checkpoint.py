@@ -1,4 +1,4 @@
-"""Puts an encoder that `avzoo pretrain` wrote into the package, with provenance, evaluation and card.
+"""Puts an encoder that `avzoo pretrain` wrote into the package, with golden output, provenance, figures and card.
 
 Example: python hub_scripts/package_checkpoint.py runs/nano_synth/XKD_0/encoder xkd-nano-synth
 --evaluation benchmarks/results/nano_synth.json --seed 0 --command "avzoo pretrain xkd_nano_synth"
@@ -16,6 +16,8 @@ import avzoo.checkpoints
 from avzoo.checkpoints.card import EVALUATION_FILE, render_card
 from avzoo.checkpoints.contents import CARD_FILE
 from avzoo.checkpoints.registry import REGISTRY
+from avzoo.extract import load
+from avzoo.hub.golden import golden_outputs, write_golden
 from avzoo.hub.provenance import trained_here, write_provenance
 
 FILES = ("config.json", "model.safetensors", "processor_config.json", "training_log.json")
@@ -40,6 +42,7 @@ def main() -> None:
     recipe["data"]["path"] = None  # where the clips lay on one machine is nobody's business
     (partial / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
     shutil.copyfile(arguments.evaluation, partial / EVALUATION_FILE)
+    write_golden(partial, golden_outputs(load(partial, "cpu", "float32").model))
     write_provenance(partial, trained_here(partial, arguments.command, arguments.seed))
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)

@@ -68,7 +68,8 @@ class _Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._display.stop()
+        if self._display.tasks:  # stopping what never started prints a line
+            self._display.stop()
 
     def update(self, had: int, total: int | None) -> None:
         """Shows how much there is; the first call shows the bar."""

@@ -40,7 +40,5 @@ def command(
             for problem in problems:
                 typer.echo(f"  {problem}")
         if found.golden_difference is not None:
-            typer.echo(
-                f"largest difference from the golden output: {found.golden_difference:.1e} ({TOLERANCE:.0e} allowed)"
-            )
+            typer.echo(f"difference from the golden output: {found.golden_difference:.1e} ({TOLERANCE:.0e} allowed)")
     raise typer.Exit(0 if found.ok else 1)

@@ -240,7 +240,9 @@ def load(
 
     folder, local = checkpoint.folder, {"local_files_only": True, "trust_remote_code": False}
     try:
-        network, report = _pretrained(folder, dtype=precision, use_safetensors=True, output_loading_info=True, **local)
+        # Weights of other shapes are not raised, which would not name them, but reported, and refused below.
+        told = {"output_loading_info": True, "ignore_mismatched_sizes": True}
+        network, report = _pretrained(folder, dtype=precision, use_safetensors=True, **told, **local)
         takes = network.input_modalities
         require_processors(checkpoint, takes)
         video_processor = AutoVideoProcessor.from_pretrained(folder, **local) if "video" in takes else None

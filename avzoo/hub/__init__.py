@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from avzoo.hub.conversion import Conversion as Conversion
     from avzoo.hub.conversion import ConvertError as ConvertError
     from avzoo.hub.conversion import convert as convert
+    from avzoo.hub.exporting import Exported as Exported
+    from avzoo.hub.exporting import ExportError as ExportError
+    from avzoo.hub.exporting import export as export
     from avzoo.hub.state_dicts import StateDictError as StateDictError
     from avzoo.hub.state_dicts import convert_state_dict as convert_state_dict
     from avzoo.hub.state_dicts import official_state_dict as official_state_dict
@@ -23,6 +26,9 @@ else:
         "Conversion": "conversion",
         "ConvertError": "conversion",
         "convert": "conversion",
+        "Exported": "exporting",
+        "ExportError": "exporting",
+        "export": "exporting",
         "StateDictError": "state_dicts",
         "convert_state_dict": "state_dicts",
         "official_state_dict": "state_dicts",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -19,8 +18,9 @@ from transformers.configuration_utils import PreTrainedConfig
 from transformers.utils import logging
 
 from avzoo import _auto
-from avzoo.checkpoints.card import render_card, trained_card
-from avzoo.checkpoints.contents import CARD_FILE, CONFIG_FILE, PROCESSOR_FILES
+from avzoo.checkpoints.card import render_card
+from avzoo.checkpoints.contents import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
+from avzoo.checkpoints.hashes import sha256_of
 from avzoo.checkpoints.registry import REGISTRY, CheckpointEntry, entry
 from avzoo.errors import AvzooError
 from avzoo.extract import load
@@ -28,7 +28,7 @@ from avzoo.hub.download import Progress, cache_folder, download
 from avzoo.hub.families import FamilyError, families, has_networks, recognize
 from avzoo.hub.golden import golden_outputs, largest_difference, write_golden
 from avzoo.hub.parts import Part, assemble, configure, prove, state_dict
-from avzoo.hub.provenance import converted, sha256_of, write_provenance
+from avzoo.hub.provenance import converted, write_provenance
 from avzoo.hub.quarantine import read_official
 from avzoo.hub.state_dicts import NETWORKS, StateDictError, convert_state_dict, official_state_dict
 
@@ -135,7 +135,7 @@ def _find(
         raise ConvertError(f"{known.name} cannot be downloaded from here: {known.how_to_get}")
     url, prefix = known.sources[0].url, known.sources[0].sha256_prefix
     # A folder per address: names of files are not unique.
-    kept = cache_folder() / "official" / f"{crc32(url.encode()):08x}"
+    kept = cache_folder() / f"{crc32(url.encode()):08x}"
     return download(url, kept, prefix, on_progress=on_progress), known, url
 
 
@@ -210,7 +210,7 @@ def _write(family: str, parts: Sequence[Part], folder: Path) -> Conversion:
         " and ".join(sorted(licenses)) or None,
     )
     write_provenance(folder, provenance)
-    (folder / CARD_FILE).write_text(_card(known, folder, provenance), encoding="utf-8")
+    (folder / CARD_FILE).write_text(render_card(known, folder, f"./{folder.name}"), encoding="utf-8")
     return Conversion(folder, model_type, parameters, provenance)
 
 
@@ -220,6 +220,8 @@ def _write_model(config: PreTrainedConfig, parts: Sequence[Part], folder: Path) 
         model_class: Any = MODEL_MAPPING[type(config)]
         model = model_class.from_pretrained(None, config=config, state_dict=state_dict(parts), dtype=torch.float32)
         model.save_pretrained(folder)
+    # safetensors makes files that only their owner may read.
+    (folder / WEIGHTS_FILE).chmod((folder / CONFIG_FILE).stat().st_mode)
     return golden_outputs(model)
 
 
@@ -254,23 +256,3 @@ def _write_processors(model_type: str, overrides: Mapping[str, Any], folder: Pat
     else:
         for processor in made.values():
             processor.save_pretrained(folder)
-
-
-def _card(known: CheckpointEntry | None, folder: Path, provenance: Mapping[str, Any]) -> str:
-    """The card: of what the registry says, or, where it says nothing, of where the weights come from."""
-    if known is not None:
-        return render_card(known, folder, f"./{folder.name}")
-    files = [folder / name for name in PROCESSOR_FILES if (folder / name).is_file()]
-    processors = [fields for file in files for fields in _fields(file)]
-    card = trained_card(folder.name, _fields(folder / CONFIG_FILE)[0], processors, provenance=provenance)
-    summary = (
-        f"The weights of {provenance['source']} as a `{card.model_type}` model. The registry of avzoo does not know "
-        "that source: whoever trained it says what it has learned from, and what it is good for."
-    )
-    return replace(card, summary=summary).render()
-
-
-def _fields(path: Path) -> list[dict[str, Any]]:
-    """The fields of a JSON file, and those of the objects in it."""
-    fields = json.loads(path.read_text(encoding="utf-8"))
-    return [fields, *(value for value in fields.values() if isinstance(value, dict))]

@@ -15,8 +15,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from avzoo.checkpoints.hashes import sha256_of
 from avzoo.errors import AvzooError
-from avzoo.hub.provenance import sha256_of
 
 MAX_BYTES = 8 * 2**30
 ATTEMPTS = 3  # in a row without a byte of progress
@@ -32,10 +32,8 @@ class DownloadError(AvzooError):
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: ``$AVZOO_CACHE``, else ``avzoo`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
-    if chosen := os.environ.get("AVZOO_CACHE"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "avzoo"
+    """Where downloads are kept: ``$XDG_CACHE_HOME/avzoo/official``, by default ``~/.cache/avzoo/official``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "avzoo" / "official"
 
 
 def download(

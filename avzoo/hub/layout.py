@@ -31,6 +31,8 @@ def rename(name: str, pairs: Iterable[tuple[str, str]]) -> list[str]:
     """Every name that (source, target) pairs give for a name."""
     targets = []
     for source, target in pairs:
+        if not name.startswith(source.partition("{n}")[0]):  # most do not, and a pattern costs
+            continue
         pattern = re.escape(source).replace(r"\{n\}", r"(?P<n>\d+)")
         if match := re.fullmatch(rf"{pattern}(?P<rest>(\..+)?)", name):
             targets.append(target.replace("{n}", match.groupdict().get("n") or "") + match["rest"])

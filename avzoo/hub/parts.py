@@ -113,10 +113,10 @@ def configure(model_type: str, parts: Sequence[Part]) -> PreTrainedConfig:
 def _require_fit(part: Part, expected: StateDict) -> None:
     missing = [part.official(name) for name in expected if name not in part.ours]
     extra = [part.official(name) for name in part.ours if name not in expected]
-    if missing:
-        raise PartError(f"{part.name} lacks {_listed(missing)}")
-    if extra:
-        raise PartError(f"{part.name} holds weights for which the model has no place: {_listed(extra)}")
+    faults = [f"lacks {_listed(missing)}"] if missing else []
+    faults += [f"holds {_listed(extra)}, for which the model has no place"] if extra else []
+    if faults:
+        raise PartError(f"{part.name} {' and '.join(faults)}")
     for name, tensor in part.ours.items():
         wanted = expected[name]
         if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
@@ -11,12 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from avzoo.checkpoints.contents import CARD_FILE, PROVENANCE_FILE, WEIGHTS_FILE
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+from avzoo.checkpoints.hashes import sha256_of
 
 
 def trained_here(folder: Path, command: str, seed: int, license_name: str = "Apache-2.0") -> dict[str, Any]:

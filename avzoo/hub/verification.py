@@ -17,13 +17,13 @@ from avzoo.checkpoints.contents import (
     WEIGHTS_FILE,
     pickles,
 )
+from avzoo.checkpoints.hashes import sha256_of
 from avzoo.errors import AvzooError
 from avzoo.extract import load
 from avzoo.extract.checkpoint import resolve
 from avzoo.extract.snapshot import CheckpointError, cached
 from avzoo.extract.snapshot import verify as verify_snapshot
 from avzoo.hub.golden import TOLERANCE, GoldenError, golden_outputs, largest_difference, read_golden
-from avzoo.hub.provenance import sha256_of
 
 _REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 

@@ -1,0 +1,138 @@
+"""Verification names everything that is wrong with a checkpoint, and needs no network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from avzoo.checkpoints import packaged
+from avzoo.errors import AvzooError
+from avzoo.hub import verify
+
+NANO = packaged()["xkd-nano-synth"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(NANO, tmp_path / "copy"))
+
+
+def edit(path: Path, **fields: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def change_weights(folder: Path, change: Any) -> None:
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+@pytest.mark.parametrize("name", packaged())
+def test_every_packaged_checkpoint_is_good(name: str) -> None:
+    found = verify(name)
+    assert found.problems == {"files": [], "hashes": [], "model": [], "golden output": []}
+    assert found.ok
+    assert found.golden_difference <= 2e-5
+
+
+def test_a_copy_is_as_good(folder: Path) -> None:
+    assert verify(folder).ok
+    (folder / "README.md").write_text("written anew")
+    (folder / "notes.txt").touch()
+    assert verify(folder).ok
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "model.safetensors", "provenance.json", "golden.safetensors", "README.md", "recipe.yaml"]
+)
+def test_a_missing_file(name: str, folder: Path) -> None:
+    (folder / name).unlink()
+    problems = verify(folder).problems
+    assert any(name in problem for problem in [*problems["files"], *problems["hashes"]])
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "weights.pth.tar", "head.pkl"])
+def test_a_planted_pickle(name: str, folder: Path) -> None:
+    (folder / name).touch()
+    assert verify(folder).problems["files"] == [f"{name} could be unpickled; a checkpoint holds no such file"]
+
+
+def test_one_bit_of_the_weights(folder: Path) -> None:
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(content)
+    (problem,) = verify(folder).problems["hashes"]
+    assert problem.startswith("model.safetensors is not the file that provenance.json lists: its SHA-256 is ")
+
+
+def test_other_weights_give_another_output(folder: Path) -> None:
+    change_weights(folder, lambda weights: weights["video_model.layers.3.mlp.fc2.weight"].mul_(1.01))
+    found = verify(folder)
+    assert found.golden_difference > 2e-5
+    (problem,) = found.problems["golden output"]
+    assert problem.startswith("the model's output differs from golden.safetensors by ")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda weights: weights.pop("audio_model.layernorm.bias"), "audio_model.layernorm.bias"),
+        (lambda weights: weights.update(other=torch.zeros(1)), "other"),
+        (lambda weights: weights.update({"audio_model.layernorm.bias": torch.zeros(3)}), "audio_model.layernorm.bias"),
+    ],
+)
+def test_weights_that_do_not_fit_the_configuration(change: Any, named: str, folder: Path) -> None:
+    change_weights(folder, change)
+    (problem,) = verify(folder).problems["model"]
+    assert named in problem
+
+
+def test_another_configuration(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    edit(folder / "config.json", audio_config={**config["audio_config"], "layer_norm_eps": 1e-3})
+    found = verify(folder)
+    assert any("config.json" in problem for problem in found.problems["hashes"])
+    assert found.problems["golden output"]
+    edit(folder / "config.json", model_type="bert")
+    (problem,) = verify(folder).problems["model"]
+    assert "is a bert checkpoint" in problem
+
+
+def test_processors_that_are_not_there(folder: Path) -> None:
+    (folder / "processor_config.json").unlink()
+    found = verify(folder)
+    assert any("processor_config.json" in problem for problem in found.problems["hashes"])
+    assert found.problems["model"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "provenance.json is damaged"),
+        ("[]", "provenance.json is not an object"),
+        ('{"source": "x"}', "provenance.json lists no hashes of files"),
+        ('{"files": {}}', "config.json is not listed in provenance.json"),
+        ('{"files": {"../copy/config.json": "0"}}', "which is no file of the folder"),
+    ],
+)
+def test_provenance_that_says_nothing(content: str, message: str, folder: Path) -> None:
+    (folder / "provenance.json").write_text(content)
+    assert any(message in problem for problem in verify(folder).problems["hashes"])
+
+
+def test_golden_output_that_is_damaged(folder: Path) -> None:
+    (folder / "golden.safetensors").write_bytes(b"damaged")
+    assert "is damaged or no safetensors file" in verify(folder).problems["golden output"][0]
+
+
+def test_what_is_not_on_this_machine() -> None:
+    with pytest.raises(AvzooError, match="the Hub repository somebody/something is not in the local cache"):
+        verify("somebody/something")
+    with pytest.raises(AvzooError, match="unknown model 'something'"):
+        verify("something")
