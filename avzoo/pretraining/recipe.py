@@ -6,16 +6,19 @@ import difflib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast, get_args
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator, model_validator
 
 from avzoo.data.synthetic import SyntheticSpec
-from avzoo.data.view_config import ViewConfig
 from avzoo.errors import AvzooError
-from avzoo.pretraining.section import Section, check_keys
+from avzoo.pretraining.model_section import ModelSection
+from avzoo.pretraining.section import Section, check_keys, check_value
 from avzoo.pretraining.xkd_recipe import XKDModelSection
+
+# The methods that can be trained, told apart by `family`.
+_METHODS: Sequence[type[ModelSection]] = (XKDModelSection,)
 
 _PACKAGED = Path(str(resources.files("avzoo.pretraining"))) / "recipes"
 
@@ -123,8 +126,8 @@ class Recipe(Section):
         description: what it is, in a sentence.
         source: where its numbers come from.
         seed: seed of initialisation, data order, views and mask noise.
-        model: family, size and objective.
-        views: fields of `ViewConfig` that differ from the released views.
+        model: family, size and objective: the section of one of the methods.
+        views: what differs from the method's released views.
         data: the clips.
         training: optimisation, precision, logs and checkpoints.
     """
@@ -132,15 +135,30 @@ class Recipe(Section):
     description: str
     source: str
     seed: Annotated[int, Field(ge=0)] = 0
-    model: XKDModelSection
-    views: ViewConfig
+    model: SerializeAsAny[ModelSection]
+    views: SerializeAsAny[BaseModel]
     data: Annotated[FilesSection | SyntheticSection, Field(discriminator="kind")]
     training: TrainingSection
 
-    @field_validator("views", mode="before")
+    @field_validator("model", mode="plain")
     @classmethod
-    def _views_start_from_the_released_ones(cls, values: Any) -> Any:
-        return _merged(ViewConfig().model_dump(), values) if isinstance(values, Mapping) else values
+    def _model_is_of_its_family(cls, values: Any) -> ModelSection:
+        if isinstance(values, ModelSection):
+            return values
+        if not isinstance(values, Mapping) or "family" not in values:
+            raise ValueError(f"family is missing; it is one of {', '.join(method_sections())}")
+        check_valuE0("family", values["family"], method_sections())
+        return method_sections()[values["family"]].model_validate(values)
+
+    @field_validator("views", mode="plain")
+    @classmethod
+    def _views_start_from_the_released_ones(cls, values: Any, info: ValidationInfo) -> BaseModel:
+        model = info.data.get("model")
+        if model is None:  # that it is wrong is what will be said
+            return Section()
+        if isinstance(values, Mapping):
+            values = _merged(model.default_views().model_dump(), values)
+        return cast(BaseModel, model.views_class.model_validate(values))
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
@@ -154,6 +172,11 @@ class Recipe(Section):
         values = self.model_dump(mode="json")
         values["model"] = self.model.model_dump(mode="json", exclude_unset=True)
         return yaml.safe_dump(values, sort_keys=False)
+
+
+def method_sections() -> dict[str, type[ModelSection]]:
+    """The ``model`` section of every method by its family."""
+    return {get_args(section.model_fields["family"].annotation)[0]: section for section in _METHODS}
 
 
 def recipe_names() -> list[str]:

@@ -23,7 +23,6 @@ from avzoo.data.clips import ClipDataset
 from avzoo.data.folder import FolderDataset
 from avzoo.data.pretraining_dataset import PretrainingDataset, collate
 from avzoo.data.synthetic import SyntheticDataset, write_set
-from avzoo.data.views import ViewPipeline
 from avzoo.errors import AvzooError
 from avzoo.media import ClipSpec
 from avzoo.pretraining.arguments import AVTrainingArguments
@@ -93,7 +92,7 @@ def pretrain(recipe: Recipe, out: str | os.PathLike[str], resume: bool = False, 
             return _finished(out / ENCODER_FOLDER)
         if isinstance(recipe.data, SyntheticSection):
             clips = _generated(recipe.data, recipe, out, args.should_save, quiet)
-    data = PretrainingDataset(clips, ViewPipeline(recipe.views), recipe.seed)
+    data = PretrainingDataset(clips, recipe.model.pipeline(recipe.views), recipe.seed)
     set_seed(recipe.seed)
     card = CardCallback(yaml.safe_load(recipe.to_yaml()), _settings(recipe), ENCODER_FOLDER)
     trainer = AVTrainer(recipe.model.model(), args, data, collate, callbacks=[card])
@@ -155,12 +154,7 @@ def _require_same(started: dict[str, Any], asked: dict[str, Any], out: Path) -> 
 
 
 def _clip_spec(recipe: Recipe) -> ClipSpec:
-    return ClipSpec(
-        fps=recipe.data.fps,
-        num_frames=recipe.views.global_video.num_frames,
-        sample_rate=recipe.views.mel.sampling_rate,
-        short_side=recipe.views.global_video.image_size,
-    )
+    return recipe.model.clip_request(recipe.views, recipe.data.fps)[0]
 
 
 def _files(data: FilesSection, recipe: Recipe) -> ClipDataset:

@@ -35,9 +35,23 @@ def check_keys(values: Iterable[Any], known: Iterable[str]) -> None:
     names = list(known)
     for key in values:
         if key not in names:
-            near = difflib.get_close_matches(str(key), names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(sorted(names))}"
-            raise ValueError(f"unknown key {key!r}; {hint}")
+            raise ValueError(f"unknown key {key!r}; {_meant(key, names, 'the keys are')}")
+
+
+def check_value(name: str, value: Any, known: Iterable[str]) -> None:
+    """Refuses a name that is not among the known ones.
+
+    Raises:
+        ValueError: says which was probably meant.
+    """
+    names = list(known)
+    if value not in names:
+        raise ValueError(f"unknown {name} {value!r}; {_meant(value, names, 'it is one of')}")
+
+
+def _meant(given: Any, names: list[str], otherwise: str) -> str:
+    near = difflib.get_close_matches(str(given), names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"{otherwise} {', '.join(sorted(names))}"
 
 
 def section_of(config: type[PreTrainedConfig], without: Iterable[str] = ()) -> type[Section]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from avzoo.data.view_config import ViewConfig
+from avzoo.data.views import ViewPipeline
+from avzoo.data.windows import SharedWindow, WindowSampler
+from avzoo.media import ClipSpec
 from avzoo.models.configuration_xkd import XKDAudioConfig, XKDConfig, XKDVideoConfig
 from avzoo.pretraining.configuration_xkd_pretraining import XKDDecoderConfig, XKDPreTrainingConfig
+from avzoo.pretraining.model_section import ModelSection, Pipeline
 from avzoo.pretraining.modeling_xkd_pretraining import XKDForPreTraining
-from avzoo.pretraining.section import Section, section_of
+from avzoo.pretraining.section import section_of
 from avzoo.processing.feature_extraction_xkd import XKDFeatureExtractor
 from avzoo.processing.processing_xkd import XKDProcessor
 from avzoo.processing.video_processing_xkd import XKDVideoProcessor
@@ -22,7 +26,7 @@ _Decoder = section_of(XKDDecoderConfig)
 _Objective = section_of(XKDPreTrainingConfig, without=("model_config", "decoder_config"))
 
 
-class XKDModelSection(Section):
+class XKDModelSection(ModelSection):
     """The ``model`` section of an XKD recipe.
 
     Attributes:
@@ -34,6 +38,8 @@ class XKDModelSection(Section):
         decoder: fields of `XKDDecoderConfig`.
         objective: fields of `XKDPreTrainingConfig` that differ from the released run.
     """
+
+    views_class: ClassVar[type[ViewConfig]] = ViewConfig
 
     family: Literal["xkd"]
     preset: Literal["nano", "tiny", "small", "base", "large"]
@@ -82,6 +88,18 @@ class XKDModelSection(Section):
     def model(self) -> XKDForPreTraining:
         """A freshly initialised model; draws from torch's global generator."""
         return XKDForPreTraining(self.config())
+
+    def clip_request(self, views: ViewConfig, fps: float) -> tuple[ClipSpec, WindowSampler]:
+        """One window of the global views' length, picture and sound from the same start."""
+        video = views.global_video
+        spec = ClipSpec(
+            fps=fps, num_frames=video.num_frames, sample_rate=views.mel.sampling_rate, short_side=video.image_size
+        )
+        return spec, SharedWindow(spec.window)
+
+    def pipeline(self, views: ViewConfig) -> Pipeline:
+        """Global and local views of both modalities."""
+        return ViewPipeline(views)
 
     @staticmethod
     def processor(views: ViewConfig, fps: float) -> XKDProcessor:

@@ -1,0 +1,86 @@
+"""What a method tells a recipe, and what a run asks of it: the one place where a run meets a method."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+from torch import Tensor
+from transformers import PreTrainedConfig, ProcessorMixin, TrainerCallback
+
+from avzoo.data.clips import ClipSample
+from avzoo.data.pretraining_dataset import PretrainingDataset
+from avzoo.data.windows import WindowSampler
+from avzoo.media import ClipSpec
+from avzoo.pretraining.arguments import AVTrainingArguments
+from avzoo.pretraining.modeling import AVPreTrainedModel
+from avzoo.pretraining.section import Section
+
+#: From the clips of one item, one per window, and a seed in [0, 2^63) to named tensors: a pure function of both.
+Pipeline = Callable[[list[ClipSample], int], dict[str, Tensor]]
+
+
+class ModelSection(Section):
+    """The ``model`` section of a recipe; every method has a subclass with its fields.
+
+    ``views`` are always those of ``views_class``, checked.
+
+    Attributes:
+        family: name of the method; a subclass narrows it to a ``Literal``.
+        views_class: configuration of the method's views, the ``views`` section of its recipes.
+    """
+
+    views_class: ClassVar[type[BaseModel]]
+
+    family: str
+
+    def default_views(self) -> BaseModel:
+        """The released views, from which the ``views`` section of a recipe starts."""
+        return self.views_class()
+
+    @abstractmethod
+    def config(self) -> PreTrainedConfig:
+        """The configuration of the model.
+
+        Raises:
+            ValueError: sizes do not go together.
+        """
+
+    @abstractmethod
+    def model(self) -> AVPreTrainedModel:
+        """A freshly initialised model; draws from torch's global generator."""
+
+    def check_views(self, views: Any) -> None:
+        """Refuses views that the encoders cannot take.
+
+        Raises:
+            ValueError: the first setting on which views and model disagree.
+        """
+
+    @abstractmethod
+    def clip_request(self, views: Any, fps: float) -> tuple[ClipSpec, WindowSampler]:
+        """What is decoded of a file, and which windows of it the views are made of.
+
+        Args:
+            views: the views.
+            fps: frames per second of the clips.
+        """
+
+    @abstractmethod
+    def pipeline(self, views: Any) -> Pipeline:
+        """What makes the model's inputs of the clips of one item."""
+
+    @abstractmethod
+    def processor(self, views: Any, fps: float) -> ProcessorMixin:
+        """The processor that gives the trained encoder what the views gave it, without augmentation."""
+
+    def callbacks(
+        self, model: AVPreTrainedModel, data: PretrainingDataset, args: AVTrainingArguments
+    ) -> list[TrainerCallback]:
+        """What the method does besides taking steps, such as clustering between epochs.
+
+        What a callback has to remember belongs into buffers of the model, which are saved and resumed with it.
+        """
+        return []
