@@ -185,7 +185,7 @@ def _read(
 def _left_out(weights: Iterable[str], used: Container[str]) -> dict[str, str]:
     """The weights of a file that the model has no part for, by the first part of their names."""
     counts = Counter(name.partition(".")[0] for name in weights if name not in used)
-    return {name: f"{count} tensors" for name, count in counts.items()}
+    return {name: f"{count} tensor{'s' if count > 1 else ''}" for name, count in counts.items()}
 
 
 def _write(family: str, parts: Sequence[Part], folder: Path) -> Conversion:

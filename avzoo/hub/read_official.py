@@ -46,7 +46,7 @@ def main() -> None:
         _limit(os.fstat(file.fileno()).st_size)
         try:
             inner = open_checkpoint(file, scratch)
-            _limit(inner.seek(0, os.SEEK_END))
+            _limit(inner.seek(0, os.SEEK_END), final=True)
             inner.seek(0)
             weights, left_out = _state_dict(_load(inner))
             save_file(_separated(weights), scratch / WEIGHTS)
@@ -75,8 +75,8 @@ def _refuse(event: str, _: Any) -> None:
         raise PermissionError(f"{event} is refused while a checkpoint is read")
 
 
-def _limit(size: int) -> None:
-    """Limits this process to what a checkpoint of so many bytes may take; later limits may only be lower."""
+def _limit(size: int, final: bool = False) -> None:
+    """Limits this process to what a checkpoint of so many bytes may take; final limits cannot be raised again."""
     try:
         import resource
     except ImportError:  # not on this system
@@ -90,7 +90,8 @@ def _limit(size: int) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         hard = resource.getrlimit(kind)[1]
-        resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+        soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (soft, soft if final else hard))
 
 
 def _load(file: BinaryIO) -> object:
