@@ -80,6 +80,7 @@ def upload(
     tag: str | None = None,
     private: bool = False,
     managed: Iterable[str] = (),
+    token: str | None = None,
 ) -> Upload:
     """Makes a branch of a Hub repository hold files, in one commit, or in none where it holds them already.
 
@@ -94,22 +95,48 @@ def upload(
         tag: What to call the commit for good: a tag never moves.
         private: Create the repository as one that only its owners see.
         managed: Names that are removed where the branch has them and ``files`` does not. Other files are left alone.
+        token: Token with write permission; that of ``hf auth login`` or ``HF_TOKEN`` by default.
 
     Raises:
         UploadError: The name is none, there is no token or it does not suffice, the tag names other files, or the Hub
             refuses.
         HubUnreachableError: The Hub cannot be reached, or the connection broke off.
     """
+    api = _client(repo, token)
+    with _told_in_a_sentence(repo, api.endpoint):
+        return _upload(api, files, repo, message, branch, tag, private, set(managed))
+
+
+def open_repo(repo: str, *, private: bool = False, token: str | None = None) -> str:
+    """Creates a repository where there is none, so that what is in the way of an upload shows before the work is done.
+
+    Args:
+        repo: ``owner/name``.
+        private: Create it as one that only its owners see.
+        token: As in `upload`.
+
+    Returns:
+        The address of its page.
+
+    Raises:
+        UploadError: As in `upload`.
+        HubUnreachableError: The Hub cannot be reached.
+    """
+    api = _client(repo, token)
+    with _told_in_a_sentence(repo, api.endpoint):
+        _make_repo(api, repo, private)
+    return f"{api.endpoint}/{repo}"
+
+
+def _client(repo: str, token: str | None) -> HfApi:
     check_repo_id(repo)
     from huggingface_hub import HfApi, get_token
 
-    if get_token() is None:
+    if token is None and get_token() is None:
         raise UploadError(
             f"publishing to {repo} needs a token: log in with hf auth login, or set HF_TOKEN to one that may write"
         )
-    api = HfApi(library_name="avzoo")
-    with _told_in_a_sentence(repo, api.endpoint):
-        return _upload(api, files, repo, message, branch, tag, private, set(managed))
+    return HfApi(token=token, library_name="avzoo")
 
 
 def _upload(

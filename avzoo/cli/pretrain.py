@@ -24,10 +24,14 @@ def command(
     Example: avzoo pretrain xkd_smoke_synth --set training.num_train_epochs=5 --out runs/first
 
     Several GPUs: torchrun --nproc-per-node 8 --no-python avzoo pretrain RECIPE; they share the recipe's batch.
-    Exit codes: 0 trained, 2 the recipe, the data or the folder cannot be used, 3 the loss diverged.
+    With --set training.push_to_hub=true --set training.hub_model_id=OWNER/NAME the encoder is published at every save
+    and at the end.
+
+    Exit codes: 0 trained; 1 trained, but not published; 2 the recipe, the data, the folder or the repository cannot be
+    used; 3 the loss diverged.
     """
     from avzoo.pretraining.recipe import load_recipe
-    from avzoo.pretraining.run import pretrain
+    from avzoo.pretraining.run import PublishError, pretrain
     from avzoo.pretraining.trainer import TrainingDiverged
 
     chosen = load_recipe(recipe, overrides or ())
@@ -36,6 +40,9 @@ def command(
     except TrainingDiverged as error:
         typer.echo(f"avzoo: error: {error}", err=True)
         raise typer.Exit(3) from None
+    except PublishError as error:
+        typer.echo(f"avzoo: error: {error}", err=True)
+        raise typer.Exit(1) from None
     if int(os.environ.get("RANK", "0")) > 0:
         return
     facts = {
@@ -43,8 +50,11 @@ def command(
         "steps": result.steps,
         "loss": result.loss,
         "seconds": round(result.seconds, 1),
+        "url": result.url,
     }
     if as_json:
         typer.echo(json.dumps(facts))
     else:
         typer.echo(f"Trained {result.steps} steps in {result.seconds:.0f} s. The encoder is in {result.encoder}.")
+        if result.url:
+            typer.echo(f"It is published: {result.url}.")

@@ -14,11 +14,12 @@ import torch
 
 from avzoo.checkpoints.card import render_card
 from avzoo.checkpoints.contents import CARD_FILE, FILES, GOLDEN_FILE, PROVENANCE_FILE, WEIGHTS_FILE, pickles
+from avzoo.checkpoints.hashes import sha256_of
 from avzoo.checkpoints.registry import REGISTRY, CheckpointEntry
 from avzoo.checkpoints.upload import MAIN, Upload, UploadError, check_repo_id, upload
 from avzoo.extract import load, resolve
 from avzoo.hub.golden import golden_outputs, write_golden
-from avzoo.hub.provenance import sha256_of, write_provenance
+from avzoo.hub.provenance import write_provenance
 from avzoo.hub.remote_code import add_code, all_code_names, drop_code
 from avzoo.hub.verification import verify
 
@@ -99,7 +100,7 @@ def push(
         if problems:
             told = "; ".join(problems).replace(str(stage), str(source))
             raise PushError(f"{source} is not fit to be published: {told}")
-        _address(stage, provenance, repo, with_code)
+        _address(source, stage, provenance, repo, with_code)
         files = {path.name: path for path in sorted(stage.iterdir())}
         done = upload(
             files,
@@ -128,27 +129,27 @@ def _complete(source: Path, stage: Path) -> dict[str, Any]:
             provenance["files"][GOLDEN_FILE] = sha256_of(stage / GOLDEN_FILE)
             write_provenance(stage, provenance)
     if not (stage / CARD_FILE).is_file():
-        (stage / CARD_FILE).write_text(render_card(_entry(stage, provenance), stage), encoding="utf-8")
+        (stage / CARD_FILE).write_text(render_card(_entry(source, provenance), source), encoding="utf-8")
     return provenance
 
 
-def _address(stage: Path, provenance: dict[str, Any], repo: str, with_code: bool) -> None:
-    """Makes of a verified folder one for that repository: its card, and the code that its configurations name."""
-    entry = _entry(stage, provenance)
-    card = (stage / CARD_FILE).read_text(encoding="utf-8")
-    if card == render_card(entry, stage):
-        card = render_card(entry, stage, reference=repo)
+def _address(source: Path, stage: Path, provenance: dict[str, Any], repo: str, with_code: bool) -> None:
+    """Makes of a verified folder one for that repository: the code that its configurations name, and its card."""
+    entry = _entry(source, provenance)
     provenance.pop("code", None)
     if with_code:
-        modules = add_code(stage)
-        provenance["code"] = {name: sha256_of(stage / name) for name in modules}
-        card = f"{card.rstrip()}\n\n{_WITHOUT.format(repo=repo)}"
+        provenance["code"] = {name: sha256_of(stage / name) for name in add_code(stage)}
     else:
         drop_code(stage)
-    (stage / CARD_FILE).write_text(card, encoding="utf-8")
     hashes = {name: sha256_of(stage / name) for name in provenance["files"]}
     if provenance | {"files": hashes} != _read(stage / PROVENANCE_FILE):
         write_provenance(stage, provenance | {"files": hashes})
+    card = (stage / CARD_FILE).read_text(encoding="utf-8")
+    if card in (render_card(entry, source), render_card(entry, source, f"./{source.name}")):
+        card = render_card(entry, stage, reference=repo)
+    if with_code:
+        card = f"{card.rstrip()}\n\n{_WITHOUT.format(repo=repo)}"
+    (stage / CARD_FILE).write_text(card, encoding="utf-8")
 
 
 def _entry(folder: Path, provenance: dict[str, Any]) -> CheckpointEntry | None:

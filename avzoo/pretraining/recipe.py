@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, Validati
 
 from avzoo.data.synthetic import SyntheticSpec
 from avzoo.errors import AvzooError
+from avzoo.pretraining.arguments import OptimizerName, ScheduleName
 from avzoo.pretraining.model_section import ModelSection
 from avzoo.pretraining.section import Section, check_keys, check_value
 from avzoo.pretraining.xkd_recipe import XKDModelSection
@@ -86,6 +87,9 @@ class TrainingSection(Section):
         batch_size: clips of one optimizer step, over all processes and accumulation steps.
         threads: threads of torch's operators on CPU per process; None leaves the choice to torch and
             ``OMP_NUM_THREADS``.
+        push_to_hub: publish the encoder on the Hub at every save and at the end; the token is that of
+            ``hf auth login`` or ``HF_TOKEN``.
+        hub_model_id: the repository, ``owner/name``.
     """
 
     batch_size: Annotated[int, Field(ge=1)]
@@ -98,6 +102,16 @@ class TrainingSection(Section):
     final_learning_rate: Annotated[float, Field(ge=0)] = 0.0
     warmup_epochs: Annotated[float, Field(ge=0)]
     weight_decay: Annotated[float, Field(ge=0)]
+    optimizer: OptimizerName = "adamw"
+    sgd_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    larc: bool = False
+    larc_trust: Annotated[float, Field(gt=0)] = 1e-3
+    schedule: ScheduleName = "cosine"
+    milestones: list[Annotated[float, Field(gt=0)]] = []
+    gamma: Annotated[float, Field(gt=0)] = 0.1
+    constructor_learning_rate: Annotated[float, Field(ge=0)] | None = None
+    final_weight_decay: Annotated[float, Field(ge=0)] | None = None
+    sync_batch_norm: bool = True
     adam_beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
     adam_beta2: Annotated[float, Field(ge=0, lt=1)] = 0.95
     max_grad_norm: Annotated[float, Field(ge=0)] = 0.3
@@ -112,6 +126,11 @@ class TrainingSection(Section):
     save_steps: Annotated[int, Field(ge=1)] = 1000
     save_total_limit: Annotated[int, Field(ge=1)] | None = 1
     export_network: Literal["teacher", "student"] = "teacher"
+    push_to_hub: bool = False
+    hub_model_id: str | None = None
+    hub_private_repo: bool = False
+    hub_revision: str | None = None
+    hub_strategy: Literal["every_save", "end"] = "every_save"
     collapse_min_gap: float = 1e-4
     collapse_min_spread: float = 0.01
     collapse_min_rank: float = 0.05
@@ -147,7 +166,7 @@ class Recipe(Section):
             return values
         if not isinstance(values, Mapping) or "family" not in values:
             raise ValueError(f"family is missing; it is one of {', '.join(method_sections())}")
-        check_valuE0("family", values["family"], method_sections())
+        check_value("family", values["family"], method_sections())
         return method_sections()[values["family"]].model_validate(values)
 
     @field_validator("views", mode="plain")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ from transformers import set_seed
 from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import logging as transformers_logging
 
-from avzoo.checkpoints.card import LOG_FILE, RECIPE_FILE, render_card
-from avzoo.checkpoints.contents import CARD_FILE
+from avzoo.checkpoints.card import LOG_FILE, RECIPE_FILE
+from avzoo.checkpoints.upload import UploadError
 from avzoo.data.clips import ClipDataset
 from avzoo.data.folder import FolderDataset
 from avzoo.data.pretraining_dataset import PretrainingDataset, collate
@@ -27,17 +26,32 @@ from avzoo.errors import AvzooError
 from avzoo.media import ClipSpec
 from avzoo.pretraining.arguments import AVTrainingArguments
 from avzoo.pretraining.card_callback import CardCallback
+from avzoo.pretraining.export import EncoderExport
+from avzoo.pretraining.publishing import Publisher
 from avzoo.pretraining.recipe import FilesSection, Recipe, SyntheticSection
 from avzoo.pretraining.trainer import AVTrainer
 
 ENCODER_FOLDER = "encoder"
 
 # What may differ between a run and its continuation without changing its numbers.
-_FREE = {"dataloader_num_workers", "save_steps", "save_total_limit"}
+_FREE = {
+    "dataloader_num_workers",
+    "save_steps",
+    "save_total_limit",
+    "push_to_hub",
+    "hub_model_id",
+    "hub_private_repo",
+    "hub_revision",
+    "hub_strategy",
+}
 
 
 class RunError(AvzooError):
     """A run cannot be started or continued where it was asked to."""
+
+
+class PublishError(AvzooError):
+    """A run has finished, and its encoder could not be published."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +63,14 @@ class RunResult:
         steps: optimizer steps of the whole run.
         loss: mean loss of the last logging window; None when nothing was logged.
         seconds: duration of the training, from its last resumption.
+        url: where it is published, with the commit; None where it is not.
     """
 
     encoder: Path
     steps: int
     loss: float | None
     seconds: float
+    url: str | None = None
 
 
 def pretrain(recipe: Recipe, out: str | os.PathLike[str], resume: bool = False, quiet: bool = False) -> RunResult:
@@ -72,7 +88,9 @@ def pretrain(recipe: Recipe, out: str | os.PathLike[str], resume: bool = False, 
 
     Raises:
         RunError: ``out`` already holds a run and ``resume`` is off, or holds the run of another recipe.
-        AvzooError: the data are missing or unusable, or the loss is no longer finite.
+        PublishError: the run has finished, and its encoder could not be published.
+        AvzooError: the data are missing or unusable, the loss is no longer finite, or the repository to publish in
+            cannot be written to, which is found out before training.
     """
     out = Path(out)
     if quiet:
@@ -86,22 +104,27 @@ def pretrain(recipe: Recipe, out: str | os.PathLike[str], resume: bool = False, 
     if isinstance(recipe.data, FilesSection):
         clips = _files(recipe.data, recipe)
     if args.should_save:
+        if args.push_to_hub:
+            Publisher(args).open()
         _claim(recipe, out, resume)
     with args.main_process_first(local=False):
         if resume and (out / ENCODER_FOLDER).is_dir():
-            return _finished(out / ENCODER_FOLDER)
+            return _published(args, _finished(out / ENCODER_FOLDER))
         if isinstance(recipe.data, SyntheticSection):
             clips = _generated(recipe.data, recipe, out, args.should_save, quiet)
     data = PretrainingDataset(clips, recipe.model.pipeline(recipe.views), recipe.seed)
     set_seed(recipe.seed)
     card = CardCallback(yaml.safe_load(recipe.to_yaml()), _settings(recipe), ENCODER_FOLDER)
-    trainer = AVTrainer(recipe.model.model(), args, data, collate, callbacks=[card])
+    export = EncoderExport(recipe.model.processor(recipe.views, recipe.data.fps), card, recipe.to_yaml())
+    model = recipe.model.model()
+    callbacks = [card, *recipe.model.callbacks(model, data, args)]
+    trainer = AVTrainer(model, args, data, collate, callbacks=callbacks, export=export)
     newest = get_last_checkpoint(str(out)) if resume else None
     trainer.train(resume_from_checkpoint=newest)
     if args.should_save:
-        _export(recipe, trainer, out / ENCODER_FOLDER, card.log(args, trainer.state))
+        export(trainer.accelerator.unwrap_model(trainer.model), args, trainer.state, out / ENCODER_FOLDER)
     trainer.accelerator.wait_for_everyone()
-    return _finished(out / ENCODER_FOLDER)
+    return _published(args, _finished(out / ENCODER_FOLDER))
 
 
 def _arguments(recipe: Recipe, out: Path, quiet: bool) -> AVTrainingArguments:
@@ -194,22 +217,22 @@ def _finished(encoder: Path) -> RunResult:
     return RunResult(encoder, log["steps"], log["loss"], log["seconds"])
 
 
+def _published(args: AVTrainingArguments, result: RunResult) -> RunResult:
+    """The result, and the encoder on the Hub where the recipe wants that; nothing is sent that is there already."""
+    if not args.push_to_hub or not args.should_save:
+        return result
+    publisher = Publisher(args)
+    try:
+        sent = publisher.send(result.encoder, "End of training")
+    except UploadError as error:
+        raise PublishError(
+            f"the encoder is in {result.encoder}, and was not published: {error}; then run the same with --resume, or "
+            f"avzoo push {result.encoder} --repo {publisher.repo}"
+        ) from None
+    return replace(result, url=f"{sent.url} at {sent.commit}")
+
+
 def _settings(recipe: Recipe) -> list[dict[str, Any]]:
     """The settings of the encoder's video processor and feature extractor."""
     processor = recipe.model.processor(recipe.views, recipe.data.fps).to_dict()
     return [fields for fields in processor.values() if isinstance(fields, dict)]
-
-
-def _export(recipe: Recipe, trainer: AVTrainer, folder: Path, log: dict[str, Any]) -> None:
-    """Writes the published folder under a temporary name, then renames it."""
-    partial = folder.with_name(f"{folder.name}.tmp")
-    shutil.rmtree(partial, ignore_errors=True)
-    network = recipe.training.export_network
-    model = trainer.accelerator.unwrap_model(trainer.model).encoder(network)
-    model.save_pretrained(partial)
-    recipe.model.processor(recipe.views, recipe.data.fps).save_pretrained(partial)
-    (partial / RECIPE_FILE).write_text(recipe.to_yaml(), encoding="utf-8")
-    (partial / LOG_FILE).write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
-    (partial / CARD_FILE).write_text(render_card(None, partial, f"./{folder.name}"), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.replace(folder)

@@ -16,17 +16,20 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import Dataset, Sampler, default_collate
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
-from transformers.trainer_utils import rotate_checkpoints
+from transformers.trainer_utils import HubStrategy, rotate_checkpoints
 
 from avzoo.errors import AvzooError
 from avzoo.pretraining.arguments import AVTrainingArguments
-from avzoo.pretraining.callbacks import LossMeter, ProgressBar, StepHooks
+from avzoo.pretraining.batch_norm import synchronise_batch_norms
+from avzoo.pretraining.callbacks import LossMeter, ProgressBar, StepHooks, WeightDecaySchedule
 from avzoo.pretraining.collapse import CollapseMonitor
+from avzoo.pretraining.export import EncoderExport
 from avzoo.pretraining.modeling import AVPreTrainedModel
-from avzoo.pretraining.optim import clip_gradients_per_tensor, decay_parameter_names
+from avzoo.pretraining.optim import ParameterGroup, clip_gradients_per_tensor, create_optimizer
 from avzoo.pretraining.progress import TrainingProgress
+from avzoo.pretraining.publishing import Publisher
 from avzoo.pretraining.sampler import EpochSampler
-from avzoo.pretraining.schedules import cosine_schedule
+from avzoo.pretraining.schedules import learning_rate_factors
 
 logger = logging.getLogger(__name__)
 
@@ -49,15 +52,21 @@ class AVTrainer(Trainer):
     epoch before each pass, and needs to keep it in shared memory where worker processes persist. Several devices need
     one process each (torchrun).
 
+    With ``push_to_hub`` the encoder is published as a checkpoint folder that `avzoo.load` takes, with card and log: at
+    every save while training goes on (``hub_strategy="end"`` leaves that out), and by ``push_to_hub()``. Training
+    checkpoints stay where they are.
+
     Args:
         model: what to train.
         args: settings.
         train_dataset: sized, its items dicts of tensors named as the arguments of ``model.forward``.
         data_collator: items to batch; stacks by default.
         callbacks: further callbacks.
+        export: writes the checkpoint folder of the encoder; needed for ``push_to_hub``.
 
     Raises:
-        AvzooError: several GPUs are visible to one process, or the data do not fill one batch.
+        AvzooError: several GPUs are visible to one process, the data do not fill one batch, or the repository cannot
+            be written to.
         TrainingDiverged: in ``train``, when a logged loss is not finite.
     """
 
@@ -72,6 +81,7 @@ class AVTrainer(Trainer):
         train_dataset: Dataset[Any],
         data_collator: Any = default_collate,
         callbacks: list[TrainerCallback] | None = None,
+        export: EncoderExport | None = None,
     ) -> None:
         if args.n_gpu > 1:
             raise AvzooError(
@@ -80,6 +90,11 @@ class AVTrainer(Trainer):
             )
         if args.ddp_find_unused_parameters is None:
             args.ddp_find_unused_parameters = not model.trains_every_parameter
+        if args.sync_batch_norm and args.world_size > 1:
+            synchronise_batch_norms(model, args.device)
+        self._groups: list[ParameterGroup] = []
+        self._export = export
+        self._publisher: Publisher | None = None
         super().__init__(model, args, data_collator, train_dataset, callbacks=callbacks)
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
@@ -87,6 +102,12 @@ class AVTrainer(Trainer):
         self._staging = False
         self._hooks = StepHooks(model, lambda: self.progress)
         self.add_callback(self._hooks)
+        if args.final_weight_decay is not None:
+            self.add_callback(
+                WeightDecaySchedule(
+                    args.weight_decay, args.final_weight_decay, lambda: self._groups, lambda: self.progress
+                )
+            )
         self.add_callback(LossMeter())
         self.add_callback(
             CollapseMonitor(
@@ -140,30 +161,20 @@ class AVTrainer(Trainer):
 
     # ---- one step ----
 
-    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
-        """See :func:`decay_parameter_names`."""
-        return decay_parameter_names(model)
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """The optimizer of the settings over the groups of the model, see `avzoo.pretraining.optim`."""
+        if self.optimizer is None:
+            own = self._hooks.model
+            self.optimizer, self._groups = create_optimizer(own, own.parameter_groups(self.args), self.args)
+        return self.optimizer
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> torch.optim.lr_scheduler.LRScheduler:
-        """The official learning rate of every iteration, see :class:`AVTrainingArguments`."""
+        """The learning rate of every group in every iteration, see :class:`AVTrainingArguments`."""
         if self.lr_scheduler is None:
-            args, base = self.args, self.args.learning_rate
-            warmup_steps = args.warmup_iterations(self._steps_per_epoch)
-
-            def factor(step: int) -> float:
-                rate = cosine_schedule(
-                    step,
-                    num_training_steps,
-                    base=base,
-                    final=args.final_learning_rate,
-                    warmup_steps=warmup_steps,
-                    start=args.start_learning_rate,
-                )
-                return rate / base
-
-            self.lr_scheduler = LambdaLR(cast(Any, self.optimizer if optimizer is None else optimizer), factor)
+            factors = learning_rate_factors(self.args, self._groups, num_training_steps, self._steps_per_epoch)
+            self.lr_scheduler = LambdaLR(cast(Any, self.optimizer if optimizer is None else optimizer), factors)
             self._created_lr_scheduler = True
         return self.lr_scheduler
 
@@ -251,6 +262,66 @@ class AVTrainer(Trainer):
     def _get_output_dir(self, trial: Any) -> str:
         run = super()._get_output_dir(trial)
         return os.path.join(run, _STAGING) if self._staging else run
+
+    # ---- the Hub ----
+
+    def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
+        """Makes sure that the repository can be written to; called before training where ``push_to_hub`` is set.
+
+        Raises:
+            AvzooError: it cannot, there is no ``export``, or an argument is not None: the settings of the run hold.
+        """
+        if self._export is None:
+            raise AvzooError("push_to_hub publishes a checkpoint folder: give export=EncoderExport(processor).")
+        if token is not None or private is not None:
+            raise AvzooError("Token and visibility are settings of the run: hub_token and hub_private_repo.")
+        self._publisher = Publisher(self.args)
+        self.hub_model_id = cast(Any, self._publisher.repo)
+        if self.is_world_process_zero():
+            self._publisher.open()
+
+    def _write_encoder(self, folder: Path) -> None:
+        export = cast(EncoderExport, self._export)
+        export(self.accelerator.unwrap_model(self.model), self.args, self.state, folder)
+
+    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
+        if self._publisher is not None and self.is_world_process_zero() and self.args.hub_strategy != HubStrategy.END:
+            self.callback_handler.on_push_begin(self.args, self.state, self.control)
+            message = f"Training in progress, step {self.state.global_step}"
+            self._publisher.send_in_background(self._write_encoder, message)
+
+    def _finish_current_push(self) -> None:
+        if self._publisher is not None:
+            self._publisher.wait()
+
+    def push_to_hub(
+        self,
+        commit_message: str | None = "End of training",
+        blocking: bool = True,
+        token: str | None = None,
+        revision: str | None = None,
+        private: bool | None = None,
+        **_: Any,
+    ) -> Any:
+        """Publishes the encoder as it is now and waits until it is there; the settings of the run say where.
+
+        Returns:
+            What was sent, an `avzoo.checkpoints.upload.Upload`; None in all processes but the first.
+
+        Raises:
+            UploadError: the Hub refuses, or cannot be reached.
+            AvzooError: an argument of transformers is given that has no effect here.
+        """
+        if self._publisher is None or token is not None or private is not None:
+            self.init_hf_repo(token, private)
+        if not blocking or revision not in (None, self.args.hub_revision):
+            raise AvzooError(
+                "The branch is a setting of the run, hub_revision, and push_to_hub waits until all is sent."
+            )
+        if not self.is_world_process_zero():
+            return None
+        self.callback_handler.on_push_begin(self.args, self.state, self.control)
+        return cast(Publisher, self._publisher).send_now(self._write_encoder, commit_message or "End of training")
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
         tied = set(self.model.all_tied_weights_keys)  # saved once, under the name they are tied to

@@ -13,10 +13,11 @@ from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
 import avzoo
+from avzoo.checkpoints.hashes import sha256_of
 from avzoo.checkpoints.upload import HubUnreachableError, UploadError, check_repo_id
 from avzoo.cli import main
 from avzoo.extract import CheckpointError
-from avzoo.hub.provenance import file_hashes, sha256_of, write_provenance
+from avzoo.hub.provenance import file_hashes, write_provenance
 from avzoo.hub.push import PushError, push
 from avzoo.hub.verification import verify
 

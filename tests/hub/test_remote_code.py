@@ -20,7 +20,8 @@ from transformers import AutoModel
 
 import avzoo
 from avzoo import _auto
-from avzoo.hub.provenance import file_hashes, sha256_of, write_provenance
+from avzoo.checkpoints.hashes import sha256_of
+from avzoo.hub.provenance import file_hashes, write_provenance
 from avzoo.hub.push import push
 from avzoo.hub.remote_code import RemoteCodeError, add_code, all_code_names, code_files, drop_code
 

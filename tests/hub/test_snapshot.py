@@ -16,9 +16,9 @@ from huggingface_hub.errors import HfHubHTTPError
 from transformers import AutoModel, AutoProcessor
 
 import avzoo
+from avzoo.checkpoints.hashes import sha256_of
 from avzoo.extract import CheckpointError, resolve
 from avzoo.extract.snapshot import snapshot
-from avzoo.hub.provenance import sha256_of
 
 REPO = "zoo/xkd-nano"
 

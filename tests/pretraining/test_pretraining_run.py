@@ -35,6 +35,7 @@ def test_a_run_leaves_a_checkpoint_that_the_auto_classes_load(finished):
         "config.json",
         "model.safetensors",
         "processor_config.json",
+        "provenance.json",
         "recipe.yaml",
         "training_log.json",
     ]

@@ -1,0 +1,73 @@
+"""The encoder of a run as a checkpoint folder: what `avzoo.load` takes and what is published."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from transformers.trainer_callback import TrainerState
+
+from avzoo.checkpoints.card import LOG_FILE, RECIPE_FILE, render_card
+from avzoo.checkpoints.contents import CARD_FILE, PROVENANCE_FILE, WEIGHTS_FILE
+from avzoo.checkpoints.hashes import sha256_of
+from avzoo.pretraining.arguments import AVTrainingArguments
+from avzoo.pretraining.card_callback import CardCallback
+from avzoo.pretraining.modeling import AVPreTrainedModel
+
+
+class EncoderExport:
+    """Writes weights, configuration, processors, recipe, log, provenance and card of a run's encoder into a folder.
+
+    Args:
+        processor: The processor that goes with the encoder; has ``save_pretrained``.
+        card: What keeps the log of the run.
+        recipe: The recipe as YAML; None for a run without one.
+    """
+
+    def __init__(self, processor: Any, card: CardCallback | None = None, recipe: str | None = None) -> None:
+        self.processor = processor
+        self.card = card or CardCallback()
+        self.recipe = recipe
+
+    def __call__(
+        self,
+        model: AVPreTrainedModel,
+        args: AVTrainingArguments,
+        state: TrainerState,
+        folder: Path,
+    ) -> None:
+        """Writes the folder under a temporary name, then renames it; replaces the one that is there.
+
+        Args:
+            model: The bare model.
+            args: Settings of the run; ``export_network`` says which network's encoder it is.
+            state: Where the run stands.
+            folder: The folder to write.
+        """
+        partial = folder.with_name(f"{folder.name}.tmp")
+        shutil.rmtree(partial, ignore_errors=True)
+        model.encoder(args.export_network).save_pretrained(partial)  # type: ignore[arg-type]  # checked in args
+        self.processor.save_pretrained(partial)
+        log = self.card.log(args, state)
+        (partial / LOG_FILE).write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+        if self.recipe is not None:
+            (partial / RECIPE_FILE).write_text(self.recipe, encoding="utf-8")
+        provenance = self._provenance(partial, args, log)
+        (partial / PROVENANCE_FILE).write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")
+        (partial / CARD_FILE).write_text(render_card(None, partial, f"./{folder.name}"), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.replace(folder)
+
+    def _provenance(self, folder: Path, args: AVTrainingArguments, log: dict[str, Any]) -> dict[str, Any]:
+        """Where the weights come from, and the hash of every file written so far."""
+        hashes = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+        return {
+            "source": "trained with avzoo",
+            **({"command": f"avzoo pretrain {RECIPE_FILE}"} if self.recipe is not None else {}),
+            "seed": args.seed,
+            "weights_sha256": hashes[WEIGHTS_FILE],
+            "files": hashes,
+            "versions": log["versions"],
+        }
