@@ -69,7 +69,7 @@ def embed(encoder: avzoo.Encoder, clips: SyntheticDataset, count: int) -> Embedd
     """Embeddings of the first ``count`` clips, ``(count, D)`` by name."""
     batches = []
     for start in range(0, count, 32):
-        samples = [clips[index] for index in range(start, min(start + 32, count))]
+        samples = [clips[index][0] for index in range(start, min(start + 32, count))]
         batches.append(
             encoder.embed_clips([Clip(start=0.0, end=4.0, frames=s["frames"], samples=s["samples"]) for s in samples])
         )

@@ -40,14 +40,22 @@ def statistics(frames: torch.Tensor, mel: torch.Tensor) -> dict[str, torch.Tenso
     }
 
 
+def clip_of(dataset: SyntheticDataset, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Frames and samples of a whole clip."""
+    (clip,) = dataset[index]
+    if clip["frames"] is None or clip["samples"] is None:
+        raise ValueError("the set was opened without picture or sound")
+    return clip["frames"], clip["samples"]
+
+
 def features_of(dataset: SyntheticDataset) -> dict[str, NDArray[np.float32]]:
     """The statistics of every clip, ``(N, D)`` by name."""
     extractor = XKDFeatureExtractor()
     rows = []
     for index in range(len(dataset)):
-        clip = dataset[index]
-        mel = extractor([clip["samples"].numpy()], sampling_rate=dataset.clip_spec.sample_rate, return_tensors="pt")
-        rows.append(statistics(clip["frames"], mel["input_features"][0, 0]))
+        frames, samples = clip_of(dataset, index)
+        mel = extractor([samples.numpy()], sampling_rate=dataset.clip_spec.sample_rate, return_tensors="pt")
+        rows.append(statistics(frames, mel["input_features"][0, 0]))
     return {name: torch.stack([row[name] for row in rows]).numpy() for name in rows[0]}
 
 
@@ -70,7 +78,7 @@ def courses(frames: torch.Tensor, samples: torch.Tensor) -> tuple[torch.Tensor, 
 
 def instance_ranks(dataset: SyntheticDataset, same_class: bool) -> NDArray[np.int64]:
     """Rank of the true sound of every clip among all sounds, or among those of its class, by best correlation."""
-    pairs = [courses(clip["frames"], clip["samples"]) for clip in (dataset[index] for index in range(len(dataset)))]
+    pairs = [courses(*clip_of(dataset, index)) for index in range(len(dataset))]
     seen, heard = (torch.stack(series) for series in zip(*pairs, strict=True))
     score = (torch.einsum("qvt,gat->qgva", seen, heard) / seen.shape[-1]).abs().amax(dim=(2, 3)).numpy()
     candidates = dataset.labels[:, None] == dataset.labels if same_class else np.ones_like(score, bool)

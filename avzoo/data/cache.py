@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from avzoo.data.clips import ClipSample
+from avzoo.data.clips import Decoded
 
 _FULL_SCALE = np.float32(32_767)  # 16-bit samples, as decoders give them divided by this, survive to the bit
-_READY, _OFFSET, _FRAMES, _HEIGHT, _WIDTH, _SAMPLES = range(6)  # columns of the table
+_STATE, _OFFSET, _FRAMES, _HEIGHT, _WIDTH, _SAMPLES = range(6)  # columns of the table
+_TAKEN, _READY = 1, 2  # states; 0 is a free row
+_NONE = -1  # frames or samples of a clip that has no picture or no sound
 
 
 class ClipCache:
@@ -43,32 +45,39 @@ class ClipCache:
         """Bytes taken by clips."""
         return int(self._used[0])
 
-    def get(self, key: int) -> ClipSample | None:
+    def get(self, key: int) -> Decoded | None:
         """The clip put in under ``key``, as a copy; None where there is none."""
-        if not self._table[key, _READY]:
+        if self._table[key, _STATE] != _READY:
             return None
         _, offset, length, height, width, num_samples = self._table[key].tolist()
-        picture = offset + 2 * num_samples
-        samples = np.frombuffer(self._memory, np.int16, num_samples, offset).astype(np.float32) / _FULL_SCALE
-        frames = self._memory[picture : picture + length * 3 * height * width].reshape(length, 3, height, width).copy()
-        return {"frames": torch.from_numpy(frames), "samples": torch.from_numpy(samples)}
+        clip: Decoded = {"frames": None, "samples": None}
+        if num_samples != _NONE:
+            samples = np.frombuffer(self._memory, np.int16, num_samples, offset).astype(np.float32) / _FULL_SCALE
+            clip["samples"] = torch.from_numpy(samples)
+        if length != _NONE:
+            picture = offset + 2 * max(num_samples, 0)
+            pixels = self._memory[picture : picture + length * 3 * height * width]
+            clip["frames"] = torch.from_numpy(pixels.reshape(length, 3, height, width).copy())
+        return clip
 
-    def put(self, key: int, clip: ClipSample) -> None:
+    def put(self, key: int, clip: Decoded) -> None:
         """Keeps ``clip`` under ``key``, unless something is there already or the memory is full."""
-        frames = clip["frames"].numpy()
-        samples = np.rint(clip["samples"].numpy() * _FULL_SCALE).astype(np.int16)
-        size = samples.nbytes + frames.nbytes
+        frames, samples = clip["frames"], clip["samples"]
+        picture = np.empty(0, np.uint8) if frames is None else frames.numpy()
+        sound = np.empty(0, np.float32) if samples is None else samples.numpy()
+        sound = np.rint(sound * _FULL_SCALE).astype(np.int16)
+        size = sound.nbytes + picture.nbytes
         row = self._table[key]
         with self._lock:
-            if row[_FRAMES] or self.used_bytes + size > self.max_bytes:
+            if row[_STATE] or self.used_bytes + size > self.max_bytes:
                 return
             offset = self.used_bytes
             self._used[0] += size + size % 2  # every clip starts where a 16-bit number may
-            row[_OFFSET:] = (offset, len(frames), *frames.shape[-2:], len(samples))
-        picture = offset + samples.nbytes
-        self._memory[offset:picture] = samples.view(np.uint8)
-        self._memory[picture : picture + frames.nbytes] = frames.reshape(-1)
-        row[_READY] = 1  # last: another process never reads half a clip
+            shape = (_NONE, 0, 0) if frames is None else (len(picture), *picture.shape[-2:])
+            row[:] = (_TAKEN, offset, *shape, _NONE if samples is None else len(sound))
+        self._memory[offset : offset + sound.nbytes] = sound.view(np.uint8)
+        self._memory[offset + sound.nbytes : offset + size] = picture.reshape(-1)
+        row[_STATE] = _READY  # last: another process never reads half a clip
 
     def __getstate__(self) -> dict[str, Any]:
         return {"count": self.count, "max_bytes": self.max_bytes}

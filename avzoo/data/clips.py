@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
@@ -16,11 +18,24 @@ class DataError(AvzooError):
     """A dataset cannot be read or configured as asked; the message says why and what to do."""
 
 
-class ClipSample(TypedDict):
-    """One decoded clip: ``frames`` uint8 ``(T, 3, H, W)`` in RGB, ``samples`` float32 ``(N,)`` mono in [-1, 1]."""
+class Decoded(TypedDict):
+    """``frames`` uint8 ``(T, 3, H, W)`` in RGB, ``samples`` float32 ``(N,)`` mono in [-1, 1]; None if not wanted."""
 
-    frames: torch.Tensor
-    samples: torch.Tensor
+    frames: torch.Tensor | None
+    samples: torch.Tensor | None
+
+
+class ClipSample(Decoded):
+    """One decoded clip and what is known of it.
+
+    ``label`` and ``audio_label``: class of the picture and, where the set tells it apart, of the sound; None without
+    labels. ``index``: place in the dataset of the file that the clip comes from. Where one file stands in for another,
+    label and index are its own.
+    """
+
+    label: int | None
+    audio_label: int | None
+    index: int
 
 
 def item_seed(seed: int, epoch: int, index: int) -> int:
@@ -32,15 +47,24 @@ def item_seed(seed: int, epoch: int, index: int) -> int:
     return int(np.random.SeedSequence((seed, epoch, index)).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-class ClipDataset(Dataset[ClipSample], ABC):
-    """Clips with picture and sound. A subclass gives ``__len__`` and ``read``.
+class ClipDataset(Dataset[list[ClipSample]], ABC):
+    """Clips with picture, sound or both. A subclass gives ``__len__`` and ``read``.
 
     ``dataset[i]`` reads item ``i`` with a seed that depends on the dataset's seed, the epoch and ``i``: every epoch
     sees other windows, and every run the same ones.
 
     Args:
         seed: seed of the dataset, at least 0.
+
+    Attributes:
+        labels: class of every item, int64 ``(N,)``; None without labels.
+        audio_labels: class of every sound where it may be another, int64 ``(N,)``; None else.
+        class_names: name of every class; None where the classes are numbers or missing.
     """
+
+    labels: npt.NDArray[np.int64] | None = None
+    audio_labels: npt.NDArray[np.int64] | None = None
+    class_names: Sequence[str] | None = None
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
@@ -61,10 +85,16 @@ class ClipDataset(Dataset[ClipSample], ABC):
         """Number of items."""
 
     @abstractmethod
-    def read(self, index: int, seed: int) -> ClipSample:
-        """Item ``index``, whose random choices (where its window starts) are a function of ``seed`` alone."""
+    def read(self, index: int, seed: int) -> list[ClipSample]:
+        """Item ``index``, one clip per window; where the windows are is a function of ``index`` and ``seed`` alone."""
 
-    def __getitem__(self, index: int) -> ClipSample:
+    def sample(self, decoded: Decoded, index: int) -> ClipSample:
+        """A clip of item ``index`` with its labels."""
+        label = None if self.labels is None else int(self.labels[index])
+        audio_label = None if self.audio_labels is None else int(self.audio_labels[index])
+        return {**decoded, "label": label, "audio_label": audio_label, "index": index}
+
+    def __getitem__(self, index: int) -> list[ClipSample]:
         """Item ``index`` of the current epoch.
 
         Raises:

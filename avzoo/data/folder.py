@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from avzoo.data.cache import ClipCache
-from avzoo.data.clips import ClipDataset, ClipSample, DataError
-from avzoo.media import VIDEO_SUFFIXES, ClipSpec, Limits, MediaError, probe, read_clip
+from avzoo.data.clips import ClipDataset, ClipSample, DataError, Decoded
+from avzoo.data.reading import cut, offered, read_whole, read_windows
+from avzoo.data.windows import SharedWindow, Span, Streams, WindowSampler
+from avzoo.media import VIDEO_SUFFIXES, ClipSpec, Limits, MediaError, probe
 
 logger = logging.getLogger(__name__)
 
@@ -20,24 +22,29 @@ _MAX_REPLACEMENTS = 100  # unusable files in a row before a dataset gives up
 
 
 class FolderDataset(ClipDataset):
-    """One clip per media file: a window that starts at random, where the file has both picture and sound.
+    """Clips of media files: of each file the windows that a sampler draws, one clip per window.
 
-    An item is a function of its index and seed. A file that cannot be used (damaged, without picture or sound, too
-    short) is reported once, in whichever process meets it first, and its place is taken by another file, always the
-    same one.
+    An item is a function of its index and seed. A file that cannot be used (damaged, without the wanted picture or
+    sound, too short) is reported once, in whichever process meets it first, and its place is taken by another file,
+    always the same one.
 
     Args:
         source: a folder, searched with its subfolders for `avzoo.media.VIDEO_SUFFIXES` in the order of names, or the
             paths themselves.
-        clip_spec: length, rates and frame size of the clips. The size matters: decoding to the short side that the
-            views need saves time and memory.
+        clip_spec: rates and frame size of the clips, and which modalities are wanted; its length is that of the default
+            windows. The size matters: decoding to the short side that the views need saves time and memory. With
+            ``missing="zeros"`` a file may lack one of the wanted modalities, and zeros stand for it.
         seed: seed of the dataset, at least 0.
-        windows_per_file: None draws the start of a window from all that the file allows; a number draws one of as many
-            starts, fixed per file.
+        windows_per_file: None draws windows from all that the file allows; a number draws one of as many fixed draws
+            per file.
         cache_bytes: most bytes of decoded clips to keep in memory (`ClipCache`); 0 decodes every time. Only windows
-            that come again are worth keeping: it needs ``windows_per_file``.
-        min_duration: seconds for which a file must have both picture and sound; XKD's lists of Kinetics require 1.1.
+            that come again are worth keeping: it needs ``windows_per_file`` or ``whole_files``.
+        min_duration: seconds that a file must have of what is wanted; XKD's lists of Kinetics require 1.1.
         limits: caps that every file meets.
+        windows: draws the windows; one `SharedWindow` of the length of ``clip_spec`` by default.
+        whole_files: decode, and keep, files as a whole and cut the windows from them, which start up to one frame
+            early then: for short files that fit into the cache.
+        labels: class of every file, from 0.
 
     Raises:
         DataError: the folder holds no media, or the settings contradict each other.
@@ -52,18 +59,29 @@ class FolderDataset(ClipDataset):
         cache_bytes: int = 0,
         min_duration: float = 1.1,
         limits: Limits | None = None,
+        windows: WindowSampler | None = None,
+        whole_files: bool = False,
+        labels: Sequence[int] | None = None,
     ) -> None:
         super().__init__(seed)
         if windows_per_file is not None and windows_per_file < 1:
             raise DataError(f"windows_per_file must be at least 1, not {windows_per_file}")
-        if cache_bytes and windows_per_file is None:
-            raise DataError("a cache needs windows_per_file: windows that start anywhere never come again")
+        if cache_bytes and windows_per_file is None and not whole_files:
+            raise DataError(
+                "a cache needs windows_per_file or whole_files: windows that start anywhere never come again"
+            )
         self.paths = _find(source)
+        if labels is not None and len(labels) != len(self.paths):
+            raise DataError(f"{len(labels)} labels for {len(self.paths)} files")
+        self.labels = None if labels is None else np.asarray(labels, np.int64)
         self.clip_spec = clip_spec or ClipSpec()
+        self.windows = windows or SharedWindow(self.clip_spec.window)
         self.windows_per_file = windows_per_file
+        self.whole_files = whole_files
         self.min_duration = min_duration
         self.limits = limits or Limits()
-        self._cache = ClipCache(len(self) * (windows_per_file or 0), cache_bytes) if cache_bytes else None
+        self._cache = ClipCache(len(self) * self._clips_per_file(), cache_bytes) if cache_bytes else None
+        self._streams: dict[int, Streams] = {}
         # In shared memory, so that one worker's report is everyone's.
         self._reported = torch.zeros(len(self), dtype=torch.bool).share_memory_()
 
@@ -76,15 +94,15 @@ class FolderDataset(ClipDataset):
         """The files met so far that cannot be used, by this process or its workers."""
         return [self.paths[index] for index in self._reported.nonzero().flatten().tolist()]
 
-    def read(self, index: int, seed: int) -> ClipSample:
-        """A clip of file ``index``, or of the file that stands in for it.
+    def read(self, index: int, seed: int) -> list[ClipSample]:
+        """The clips of file ``index``, or of the file that stands in for it.
 
         Raises:
             DataError: neither the file nor a hundred others can be used.
         """
         for candidate in self._candidates(index):
             try:
-                return self._read_file(candidate, seed)
+                return [self.sample(clip, candidate) for clip in self._read_file(candidate, seed)]
             except (MediaError, DataError) as error:
                 self._report(candidate, error)
         raise DataError(f"{self.paths[index]} and {_MAX_REPLACEMENTS} other files cannot be used; see the log for why")
@@ -94,37 +112,59 @@ class FolderDataset(ClipDataset):
         yield index
         yield from np.random.default_rng((index, len(self))).integers(len(self), size=_MAX_REPLACEMENTS).tolist()
 
-    def _read_file(self, index: int, seed: int) -> ClipSample:
+    def _read_file(self, index: int, seed: int) -> list[Decoded]:
         generator = np.random.default_rng(seed)
-        if self.windows_per_file is None:
-            return self._decode(index, generator.random())
-        window = int(generator.integers(self.windows_per_file))
-        key = index * self.windows_per_file + window
-        cached = self._cache.get(key) if self._cache is not None else None
-        if cached is not None:
-            return cached
-        clip = self._decode(index, np.random.default_rng((index, window)).random())
-        if self._cache is not None:
-            self._cache.put(key, clip)
-        return clip
+        key = index
+        if self.windows_per_file is not None:
+            draw = int(generator.integers(self.windows_per_file))
+            generator = np.random.default_rng((index, draw))
+            key = index * self.windows_per_file + draw
+        path, spec = self.paths[index], self.clip_spec
+        streams = self._streams_of(index)
+        windows = self.windows(streams, generator)
+        if self.whole_files:
+            end = max(span.end for span in streams if span is not None)
+            whole = self._kept([index], lambda: [read_whole(path, end, spec, self.limits)])
+            return cut(whole[0], windows, streams, spec)
+        keys = range(key * len(windows), (key + 1) * len(windows))
+        return self._kept(keys, lambda: read_windows(path, windows, streams, spec, self.limits))
 
-    def _decode(self, index: int, position: float) -> ClipSample:
-        """The window that starts at ``position`` (0 ... 1) of what the file allows."""
-        path = self.paths[index]
-        info = probe(path, self.limits)
-        if info.video is None or info.audio is None:
-            raise DataError(f"{path} has no {'picture' if info.video is None else 'sound'}")
-        first = max(info.video.start, info.audio.start)
-        # A header that does not say how long a stream is leaves only the start of the file to be sure of.
-        ends = [stream.start + stream.duration for stream in (info.video, info.audio) if stream.duration is not None]
-        shared = min(ends) - first if ends else self.clip_spec.window
-        if shared < self.min_duration:
-            raise DataError(f"{path} has picture and sound together for {max(shared, 0.0):.2f} s only")
-        start = first + position * max(shared - self.clip_spec.window, 0.0)
-        clip = read_clip(path, start, self.clip_spec, self.limits)
-        if clip.frames is None or clip.samples is None:
-            raise DataError(f"{path} has no {'picture' if clip.frames is None else 'sound'} at {start:.2f} s")
-        return {"frames": clip.frames, "samples": clip.samples}
+    def _clips_per_file(self) -> int:
+        """Clips that the cache may be asked to keep of one file."""
+        if self.whole_files:
+            return 1
+        any_file = Streams(Span(0.0, 60.0), Span(0.0, 60.0))
+        return (self.windows_per_file or 1) * len(self.windows(any_file, np.random.default_rng(0)))
+
+    def _kept(self, keys: Sequence[int], decode: Callable[[], list[Decoded]]) -> list[Decoded]:
+        """What the cache has under ``keys``, else what ``decode`` gives, from then on in the cache."""
+        if self._cache is None:
+            return decode()
+        hits = [clip for key in keys if (clip := self._cache.get(key)) is not None]
+        if len(hits) == len(keys):
+            return hits
+        decoded = decode()
+        for key, clip in zip(keys, decoded, strict=True):
+            self._cache.put(key, clip)
+        return decoded
+
+    def _streams_of(self, index: int) -> Streams:
+        """What the file offers, as its header told when it was first read.
+
+        Raises:
+            MediaError: the header cannot be read.
+            DataError: it lacks what is wanted, or has too little of it.
+        """
+        if index not in self._streams:
+            path = self.paths[index]
+            streams = offered(probe(path, self.limits), self.clip_spec)
+            seconds = streams.shared.duration
+            if seconds < self.min_duration:
+                names = " and ".join(name for name, span in zip(("picture", "sound"), streams, strict=True) if span)
+                together = " together" if " and " in names else ""
+                raise DataError(f"{path} has {names}{together} for {max(seconds, 0.0):.2f} s only")
+            self._streams[index] = streams
+        return self._streams[index]
 
     def _report(self, index: int, error: Exception) -> None:
         if not self._reported[index]:

@@ -1,15 +1,17 @@
-"""Clips and a view pipeline joined: what a pretraining DataLoader iterates over."""
+"""Clips and a pipeline of views joined: what a pretraining DataLoader iterates over."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch.utils.data import Dataset, default_collate
 
-from avzoo.data.clips import ClipDataset, item_seed
-from avzoo.data.views import ViewPipeline
+from avzoo.data.clips import ClipDataset, ClipSample, item_seed
+
+#: Makes the named tensors of one item from its clips and its seed; a pure function.
+Pipeline = Callable[[list[ClipSample], int], dict[str, torch.Tensor]]
 
 
 class PretrainingDataset(Dataset[dict[str, Any]]):
@@ -20,13 +22,13 @@ class PretrainingDataset(Dataset[dict[str, Any]]):
 
     Args:
         clips: the clips; their own seed and epoch play no part.
-        views: what is made of each clip.
+        pipeline: what is made of the clips of each item.
         seed: seed of the run, at least 0.
     """
 
-    def __init__(self, clips: ClipDataset, views: ViewPipeline, seed: int = 0) -> None:
+    def __init__(self, clips: ClipDataset, pipeline: Pipeline, seed: int = 0) -> None:
         self.clips = clips
-        self.views = views
+        self.pipeline = pipeline
         self.seed = seed
         # In shared memory, so that the workers of a persistent DataLoader see the epoch change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
@@ -45,18 +47,30 @@ class PretrainingDataset(Dataset[dict[str, Any]]):
         return len(self.clips)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """The views of clip ``index`` (see `Views`) and ``clip_seed``, the seed they follow from.
+        """The views of item ``index`` of the current epoch, and what identifies them.
+
+        Returns:
+            The tensors of the pipeline; ``clip_seed``, from which they follow; ``clip_index``, the item that they are
+            of: another than ``index`` where another file stands in; ``label`` and ``audio_label`` where the data have
+            them.
 
         Raises:
             IndexError: ``index`` is outside the dataset.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"clip {index} of a dataset of {len(self)}")
-        seed = item_seed(self.seed, self.epoch, index)
-        clip = self.clips.read(index, seed)
-        return {**self.views(clip["frames"], clip["samples"], seed), "clip_seed": seed}
+        return self.item(index, item_seed(self.seed, self.epoch, index))
+
+    def item(self, index: int, clip_seed: int) -> dict[str, Any]:
+        """Item ``index`` with a given seed: ``clip_index`` and ``clip_seed`` of an item give that item again."""
+        clips = self.clips.read(index, clip_seed)
+        known: dict[str, Any] = {"clip_seed": clip_seed, "clip_index": clips[0]["index"]}
+        for name in ("label", "audio_label"):
+            if clips[0][name] is not None:
+                known[name] = clips[0][name]
+        return {**self.pipeline(clips, clip_seed), **known}
 
 
 def collate(items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    """Stacks items into a batch: every tensor gains a leading axis, ``clip_seed`` becomes int64 ``(B,)``."""
+    """Stacks items into a batch: every tensor gains a leading axis, integers become int64 ``(B,)``."""
     return default_collate(list(items))

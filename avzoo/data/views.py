@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Sequence
+from typing import TypedDict, cast
 
 import torch
 
 from avzoo.data.augment_audio import random_resize_crop, random_volume
 from avzoo.data.augment_video import color_jitter_, draw_crop_box, gaussian_blur, luma, resized_crop
+from avzoo.data.clips import ClipSample
 from avzoo.data.draws import chance, integer
 from avzoo.data.view_config import AudioViewConfig, VideoViewConfig, ViewConfig
 from avzoo.processing.log_mel import log_mel
@@ -44,7 +46,15 @@ class ViewPipeline:
     def __init__(self, config: ViewConfig) -> None:
         self.config = config
 
-    def __call__(self, frames: torch.Tensor, samples: torch.Tensor, seed: int) -> Views:
+    def __call__(self, clips: Sequence[ClipSample], seed: int) -> dict[str, torch.Tensor]:
+        """Makes the views of an item of one clip, with picture and sound; see `views`."""
+        (clip,) = clips
+        frames, samples = clip["frames"], clip["samples"]
+        if frames is None or samples is None:
+            raise ValueError(f"Expected a clip with {'frames' if frames is None else 'samples'}.")
+        return cast(dict[str, torch.Tensor], self.views(frames, samples, seed))
+
+    def views(self, frames: torch.Tensor, samples: torch.Tensor, seed: int) -> Views:
         """Makes the views of one clip.
 
         Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,11 @@ class WindowGrid:
     first: float = 0.0
     count: int | None = None
 
+    @classmethod
+    def starting_at(cls, starts: Sequence[float], spec: ClipSpec) -> WindowGrid:
+        """Windows that start where they are told to, in ascending order; the stride of ``spec`` is of no effect."""
+        return _GivenWindows(spec, starts[0], len(starts), tuple(starts))
+
     def start(self, index: int) -> float:
         """Start of window ``index`` in seconds."""
         return self.first + index * (self.spec.stride or self.spec.window)
@@ -69,3 +75,14 @@ class WindowGrid:
                 return True
             index += 1
         return False
+
+
+@dataclass(frozen=True)
+class _GivenWindows(WindowGrid):
+    """Windows without a common stride."""
+
+    starts: tuple[float, ...] = ()
+
+    def start(self, index: int) -> float:
+        """Start of window ``index`` in seconds."""
+        return self.starts[index]

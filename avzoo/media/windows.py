@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -17,7 +17,7 @@ from .header import open_media
 from .limits import Limits
 from .packets import PREROLL
 from .sampling import TOLERANCE, WindowGrid
-from .tracks import open_tracks
+from .tracks import Tracks, open_tracks
 
 # Seeks land where they should in these; in the others decoding starts at the beginning.
 _SEEKABLE = (MP4, MATROSKA, WAV, FLAC)
@@ -78,27 +78,57 @@ def read_clip(path: str | Path, start: float, spec: ClipSpec, limits: Limits | N
         MediaError: As :func:`iter_clips`, at once; ``past_end`` where the file ends before ``start``.
         AvzooError: ``start`` is negative.
     """
-    if not start >= 0:
-        raise AvzooError(f"a clip cannot start at {start} s; give 0 or more")
+    return read_clips(path, [start], spec, limits)[0]
+
+
+def read_clips(path: str | Path, starts: Sequence[float], spec: ClipSpec, limits: Limits | None = None) -> list[Clip]:
+    """Reads the clips that start at ``starts`` in one pass, which decodes each frame and each sample once.
+
+    The pass also decodes what lies between the clips: read clips that are far apart one by one.
+
+    Args:
+        path: A local media file.
+        starts: Seconds on the file's clock, not negative, ascending; at least one.
+        spec: What each clip holds; its ``stride`` is of no effect.
+        limits: What the file may ask for; the defaults of :class:`Limits` where None.
+
+    Returns:
+        The clips in order, each as :func:`read_clip` gives it.
+
+    Raises:
+        MediaError: As :func:`read_clip`, for any of the clips.
+        AvzooError: ``starts`` is empty, negative or not ascending.
+    """
+    if not (starts and starts[0] >= 0 and all(one <= other for one, other in itertools.pairwise(starts))):
+        given = ", ".join(map(str, starts)) or "nowhere"
+        raise AvzooError(f"clips cannot start at {given} s; give seconds from 0 on in ascending order")
     limits = limits or Limits()
-    grid = WindowGrid(spec, first=start, count=1)
-    clip = _read_after_seek(path, grid, limits) if start > PREROLL else None
-    if clip is None:
+    grid = WindowGrid.starting_at(starts, spec)
+    clips = _read_after_seek(path, grid, limits) if grid.first > PREROLL else None
+    if clips is None:
         with open_media(path, limits) as media, open_tracks(media, grid) as tracks:
-            clip = tracks.clip(0)
-            if clip is None or (tracks.failure and clip.end < start + spec.window - TOLERANCE):
-                raise tracks.failure or MediaError("past_end", path, f"ends at {tracks.end:.3f} s, before {start} s")
+            clips = [_whole(tracks, index, path) for index in range(len(starts))]
+    return clips
+
+
+def _whole(tracks: Tracks, index: int, path: str | Path) -> Clip:
+    """Window ``index``, unless there is none or damage cuts it short."""
+    start, clip = tracks.grid.start(index), tracks.clip(index)
+    if clip is None or (tracks.failure and clip.end < start + tracks.grid.spec.window - TOLERANCE):
+        raise tracks.failure or MediaError("past_end", path, f"ends at {tracks.end:.3f} s, before {start} s")
     return clip
 
 
-def _read_after_seek(path: str | Path, grid: WindowGrid, limits: Limits) -> Clip | None:
-    """The window of a grid of one, or None where seeking is not to be trusted."""
+def _read_after_seek(path: str | Path, grid: WindowGrid, limits: Limits) -> list[Clip] | None:
+    """The windows of a grid, or None where seeking is not to be trusted."""
     with open_media(path, limits) as media:
         if media.kind not in _SEEKABLE:
             return None
         try:
             with open_tracks(media, grid, seek=grid.first) as tracks:
-                clip = tracks.clip(0)
-                return clip if tracks.landed(grid.first) and not tracks.failure else None
+                clips = [tracks.clip(index) for index in range(grid.count or 0)]
+                found = [clip for clip in clips if clip is not None]
+                trusted = tracks.landed(grid.first) and not tracks.failure and len(found) == len(clips)
+                return found if trusted else None
         except av.error.FFmpegError:  # cannot be sought
             return None

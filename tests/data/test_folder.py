@@ -61,7 +61,7 @@ def test_a_folder_is_searched_for_whatever_extraction_takes_for_video(tmp_path: 
 
 
 def test_clips_have_the_size_asked_for(folder: Path) -> None:
-    clip = FolderDataset(folder, SPEC)[2]
+    clip = FolderDataset(folder, SPEC)[2][0]
     assert clip["frames"].shape == (8, 3, 16, 24) and clip["frames"].dtype == torch.uint8
     assert clip["samples"].shape == (16_000,) and clip["samples"].dtype == torch.float32
     assert 0.05 < clip["samples"].std() < 0.2
@@ -69,20 +69,20 @@ def test_clips_have_the_size_asked_for(folder: Path) -> None:
 
 def test_windows_start_anywhere_as_the_seed_says(folder: Path) -> None:
     dataset = FolderDataset(folder, SPEC)
-    levels = [level(dataset.read(2, seed)) for seed in range(12)]
+    levels = [level(dataset.read(2, seed)[0]) for seed in range(12)]
     assert len({round(value) for value in levels}) > 6
     assert 18 <= min(levels) < 40 and 45 < max(levels) <= 62  # 20 at 0 s, 60 at 4 s, the last start
-    first, again = dataset.read(2, 7), dataset.read(2, 7)
+    first, again = dataset.read(2, 7)[0], dataset.read(2, 7)[0]
     assert torch.equal(first["frames"], again["frames"]) and torch.equal(first["samples"], again["samples"])
 
 
 def test_epochs_see_other_windows(folder: Path) -> None:
     dataset = FolderDataset(folder, SPEC, seed=3)
-    before = level(dataset[1])
+    before = level(dataset[1][0])
     dataset.set_epoch(1)
-    assert level(dataset[1]) != before
+    assert level(dataset[1][0]) != before
     dataset.set_epoch(0)
-    assert level(dataset[1]) == before
+    assert level(dataset[1][0]) == before
 
 
 def test_a_fixed_number_of_windows_and_a_cache_that_changes_nothing(folder: Path) -> None:
@@ -90,16 +90,16 @@ def test_a_fixed_number_of_windows_and_a_cache_that_changes_nothing(folder: Path
     cached = FolderDataset(folder, SPEC, windows_per_file=2, cache_bytes=2**20)
     for _ in range(2):
         for seed in range(6):
-            one, other = plain.read(1, seed), cached.read(1, seed)
+            one, other = plain.read(1, seed)[0], cached.read(1, seed)[0]
             assert torch.equal(one["frames"], other["frames"]) and torch.equal(one["samples"], other["samples"])
-    assert len({level(plain.read(1, seed)) for seed in range(12)}) == 2
+    assert len({level(plain.read(1, seed)[0]) for seed in range(12)}) == 2
 
 
 def test_a_cached_file_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = FolderDataset(folder, SPEC, windows_per_file=1, cache_bytes=2**20)
-    first = dataset.read(0, 0)
-    monkeypatch.setattr("avzoo.data.folder.read_clip", None)
-    assert torch.equal(dataset.read(0, 5)["frames"], first["frames"])
+    first = dataset.read(0, 0)[0]
+    monkeypatch.setattr("avzoo.data.reading.read_clips", None)
+    assert torch.equal(dataset.read(0, 5)[0]["frames"], first["frames"])
 
 
 @pytest.fixture
@@ -114,10 +114,10 @@ def damaged(folder: Path, tmp_path: Path) -> list[Path]:
 
 def test_unusable_files_are_reported_once_and_replaced(damaged: list[Path], caplog: pytest.LogCaptureFixture) -> None:
     dataset = FolderDataset(damaged, SPEC, windows_per_file=1)
-    good = dataset.read(5, 0)
+    good = dataset.read(5, 0)[0]
     with caplog.at_level(logging.WARNING, "avzoo.data.folder"):
         for index in (0, 1, 2, 3, 4, 0, 4):
-            assert torch.equal(dataset.read(index, 0)["frames"], good["frames"])
+            assert torch.equal(dataset.read(index, 0)[0]["frames"], good["frames"])
     assert len(caplog.records) == 5
     assert sorted(dataset.unusable) == sorted(damaged[:5])
     reports = " ".join(record.getMessage() for record in caplog.records)
@@ -131,7 +131,7 @@ def test_the_replacement_is_always_the_same(folder: Path, tmp_path: Path) -> Non
     fresh, used = FolderDataset(paths, SPEC), FolderDataset(paths, SPEC)
     for index in (2, 1, 0):
         used.read(index, 1)
-    assert torch.equal(fresh.read(0, 4)["frames"], used.read(0, 4)["frames"])
+    assert torch.equal(fresh.read(0, 4)[0]["frames"], used.read(0, 4)[0]["frames"])
 
 
 def test_reports_of_workers_reach_the_main_process(damaged: list[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
@@ -18,10 +19,11 @@ class SeededClips(ClipDataset):
     def __len__(self) -> int:
         return 4
 
-    def read(self, index: int, seed: int) -> ClipSample:
+    def read(self, index: int, seed: int) -> list[ClipSample]:
         generator = torch.Generator().manual_seed(seed)
         level = torch.randint(0, 256, (1, 1, 1, 1), dtype=torch.uint8, generator=generator)
-        return {"frames": level.repeat(2, 3, 8, 8), "samples": torch.rand(2200, generator=generator)}
+        samples = torch.rand(2200, generator=generator)
+        return [self.sample({"frames": level.repeat(2, 3, 8, 8), "samples": samples}, index)]
 
 
 @pytest.fixture
@@ -75,10 +77,10 @@ def test_collate_stacks(dataset: PretrainingDataset) -> None:
 
 def test_clip_datasets_alone_change_with_the_epoch() -> None:
     clips = SeededClips(seed=1)
-    before = clips[0]["samples"]
-    assert torch.equal(before, clips[0]["samples"])
+    before = clips[0][0]["samples"]
+    assert torch.equal(before, clips[0][0]["samples"])
     clips.set_epoch(3)
-    assert clips.epoch == 3 and not torch.equal(before, clips[0]["samples"])
+    assert clips.epoch == 3 and not torch.equal(before, clips[0][0]["samples"])
 
 
 def test_outside(dataset: PretrainingDataset) -> None:
@@ -87,3 +89,12 @@ def test_outside(dataset: PretrainingDataset) -> None:
             dataset[index]
         with pytest.raises(IndexError):
             dataset.clips[index]
+
+
+def test_items_tell_which_clip_they_are_of_and_can_be_had_again(dataset: PretrainingDataset) -> None:
+    item = dataset[3]
+    assert item["clip_index"] == 3 and "label" not in item
+    again = dataset.item(item["clip_index"], item["clip_seed"])
+    assert all(torch.equal(torch.as_tensor(item[name]), torch.as_tensor(again[name])) for name in item)
+    dataset.clips.labels = np.array([5, 6, 7, 8])
+    assert dataset[1]["label"] == 6 and collate([dataset[0], dataset[1]])["label"].tolist() == [5, 6]

@@ -91,7 +91,7 @@ def test_what_is_read_is_what_was_rendered(root: Path) -> None:
     dataset = SyntheticDataset(root, clip_spec=CLIP)
     assert len(dataset) == 16 and dataset.labels.tolist() == list(range(16))
     for index in (0, 13):
-        clip, rendered = dataset[index], render(SPEC, 3, index)
+        clip, rendered = dataset[index][0], render(SPEC, 3, index)
         assert clip["frames"].shape == (8, 3, 32, 32) and clip["frames"].dtype == torch.uint8
         assert (clip["frames"].float() - rendered.frames.float()).abs().mean() < 12
         assert clip["samples"].shape == (16_000,)
@@ -103,12 +103,12 @@ def test_what_is_read_is_what_was_rendered(root: Path) -> None:
 
 def test_the_cache_gives_what_decoding_gives(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cached, uncached = SyntheticDataset(root, clip_spec=CLIP), SyntheticDataset(root, clip_spec=CLIP, cache_bytes=0)
-    first = cached[2]
+    first = cached[2][0]
     first["frames"][:] = 0  # what a caller does to an item is his own affair
     copy = pickle.loads(pickle.dumps(cached))
-    expected = uncached[2]
-    monkeypatch.setattr("avzoo.data.synthetic.dataset.read_clip", None)
-    again = cached[2]
+    expected = uncached[2][0]
+    monkeypatch.setattr("avzoo.data.reading.read_clip", None)
+    again = cached[2][0]
     assert torch.equal(again["frames"], expected["frames"]) and torch.equal(again["samples"], expected["samples"])
     for empty in (uncached, copy):
         with pytest.raises(TypeError):
@@ -120,7 +120,7 @@ def test_the_cache_is_bounded(root: Path, monkeypatch: pytest.MonkeyPatch) -> No
     dataset = SyntheticDataset(root, clip_spec=CLIP, cache_bytes=3 * item + 5)
     for index in range(4):
         dataset[index]
-    monkeypatch.setattr("avzoo.data.synthetic.dataset.read_clip", None)
+    monkeypatch.setattr("avzoo.data.reading.read_clip", None)
     for index in range(3):
         dataset[index]
     with pytest.raises(TypeError):
@@ -129,10 +129,10 @@ def test_the_cache_is_bounded(root: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_worker_processes_fill_one_cache(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = SyntheticDataset(root, "test", CLIP)
-    loader = torch.utils.data.DataLoader(dataset, num_workers=1, multiprocessing_context="fork")
-    frames = [batch["frames"][0] for batch in loader]
-    monkeypatch.setattr("avzoo.data.synthetic.dataset.read_clip", None)
-    assert all(torch.equal(dataset[index]["frames"], frames[index]) for index in range(2))
+    loader = torch.utils.data.DataLoader(dataset, batch_size=None, num_workers=1, multiprocessing_context="fork")
+    frames = [clip["frames"] for (clip,) in loader]
+    monkeypatch.setattr("avzoo.data.reading.read_clip", None)
+    assert all(torch.equal(dataset[index][0]["frames"], frames[index]) for index in range(2))
 
 
 def test_broken_folders_are_named(root: Path, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def clip() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_nano_shapes() -> None:
     frames = torch.zeros(32, 3, 64, 80, dtype=torch.uint8)
-    views = ViewPipeline(ViewConfig.nano())(frames, torch.zeros(64_000), seed=0)
+    views = ViewPipeline(ViewConfig.nano()).views(frames, torch.zeros(64_000), seed=0)
     assert {name: tuple(view.shape) for name, view in views.items()} == {
         "pixel_values_videos": (32, 3, 64, 64),
         "local_pixel_values_videos": (1, 8, 3, 48, 48),
@@ -59,9 +59,9 @@ def test_released_sizes() -> None:
 def test_views_are_a_function_of_the_seed(clip: tuple[torch.Tensor, torch.Tensor]) -> None:
     pipeline = ViewPipeline(tiny())
     torch.manual_seed(0)
-    first = pipeline(*clip, seed=7)
+    first = pipeline.views(*clip, seed=7)
     torch.manual_seed(1)
-    again, other = pipeline(*clip, seed=7), pipeline(*clip, seed=8)
+    again, other = pipeline.views(*clip, seed=7), pipeline.views(*clip, seed=8)
     for name in first:
         assert torch.equal(first[name], again[name]), name  # type: ignore[literal-required]
         assert not torch.equal(first[name], other[name]), name  # type: ignore[literal-required]
@@ -70,7 +70,7 @@ def test_views_are_a_function_of_the_seed(clip: tuple[torch.Tensor, torch.Tensor
 def test_the_clip_is_left_unchanged(clip: tuple[torch.Tensor, torch.Tensor]) -> None:
     frames, samples = clip[0].clone(), clip[1].clone()
     for seed in range(5):
-        ViewPipeline(tiny())(*clip, seed=seed)
+        ViewPipeline(tiny()).views(*clip, seed=seed)
     assert torch.equal(frames, clip[0]) and torch.equal(samples, clip[1])
 
 
@@ -81,7 +81,7 @@ def test_every_frame_of_a_view_is_augmented_alike(clip: tuple[torch.Tensor, torc
         update={"local_video": config.local_video.model_copy(update={"image_size": 16, "blur": "intended"})}
     )
     for seed in range(10):
-        views = ViewPipeline(config)(still, clip[1], seed=seed)
+        views = ViewPipeline(config).views(still, clip[1], seed=seed)
         for view in (views["pixel_values_videos"], views["local_pixel_values_videos"][0]):
             assert torch.equal(view, view[:1].expand_as(view))
 
@@ -92,7 +92,7 @@ def test_without_augmentation_views_are_what_the_processors_give(clip: tuple[tor
     )
     config = tiny(global_video=plain, global_audio=AudioViewConfig(num_samples=4500, volume=0))
     frames, samples = clip[0][..., :16].contiguous(), clip[1]
-    views = ViewPipeline(config)(frames, samples, seed=0)
+    views = ViewPipeline(config).views(frames, samples, seed=0)
     processor = XKDVideoProcessor(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16}, num_frames=4)
     expected = processor(frames).pixel_values_videos[0]
     torch.testing.assert_close(views["pixel_values_videos"], expected, atol=1e-4, rtol=0)
@@ -104,7 +104,7 @@ def test_short_clips_are_filled_up(clip: tuple[torch.Tensor, torch.Tensor]) -> N
     frames, samples = clip[0][:3], clip[1][:4000]
     filled = torch.cat([frames, frames[:1]]), torch.cat([samples, torch.zeros(500)])
     pipeline = ViewPipeline(tiny())
-    short, full = pipeline(frames, samples, seed=3), pipeline(*filled, seed=3)
+    short, full = pipeline.views(frames, samples, seed=3), pipeline.views(*filled, seed=3)
     assert all(torch.equal(short[name], full[name]) for name in full)  # type: ignore[literal-required]
 
 
@@ -122,7 +122,7 @@ def test_local_windows_start_anywhere_and_independently() -> None:
     loud = torch.randn(9100, generator=torch.Generator().manual_seed(0)) * 1.05**steps
     starts = []
     for seed in range(60):
-        views = ViewPipeline(config)(frames, loud, seed=seed)
+        views = ViewPipeline(config).views(frames, loud, seed=seed)
         grey = views["local_pixel_values_videos"][0, :, 0].mean(dim=(1, 2)) * 0.229 + 0.485
         levels = (grey * 25.5).round().int().tolist()
         assert levels == list(range(levels[0], levels[0] + 4))
@@ -135,7 +135,7 @@ def test_local_windows_start_anywhere_and_independently() -> None:
 
 
 def test_several_local_views_differ(clip: tuple[torch.Tensor, torch.Tensor]) -> None:
-    views = ViewPipeline(tiny(num_local_videos=3, num_local_audios=2))(*clip, seed=0)
+    views = ViewPipeline(tiny(num_local_videos=3, num_local_audios=2)).views(*clip, seed=0)
     assert views["local_pixel_values_videos"].shape == (3, 2, 3, 8, 8)
     assert views["local_input_features"].shape == (2, 1, 80, 16)
     assert not torch.equal(views["local_pixel_values_videos"][0], views["local_pixel_values_videos"][1])
@@ -144,7 +144,7 @@ def test_several_local_views_differ(clip: tuple[torch.Tensor, torch.Tensor]) -> 
 
 def test_gray_views_have_no_colour(clip: tuple[torch.Tensor, torch.Tensor]) -> None:
     config = tiny(local_video=VideoViewConfig(num_frames=2, image_size=8, gray_probability=1))
-    views = ViewPipeline(config)(*clip, seed=0)["local_pixel_values_videos"][0]
+    views = ViewPipeline(config).views(*clip, seed=0)["local_pixel_values_videos"][0]
     std, mean = torch.tensor([0.229, 0.224, 0.225]), torch.tensor([0.485, 0.456, 0.406])
     colours = views * std.view(3, 1, 1) + mean.view(3, 1, 1)
     torch.testing.assert_close(colours, colours[:, :1].expand_as(colours))
@@ -162,7 +162,7 @@ def test_gray_views_have_no_colour(clip: tuple[torch.Tensor, torch.Tensor]) -> N
 )
 def test_bad_clips(frames: torch.Tensor, samples: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        ViewPipeline(tiny())(frames, samples, seed=0)
+        ViewPipeline(tiny()).views(frames, samples, seed=0)
 
 
 @pytest.mark.parametrize(

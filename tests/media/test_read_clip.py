@@ -7,7 +7,8 @@ import torch
 from media_files import index_of, regular, tone, write_media
 
 import avzoo.media.windows as windows
-from avzoo.media import ClipSpec, MediaError, iter_clips, read_clip
+from avzoo.errors import AvzooError
+from avzoo.media import ClipSpec, MediaError, iter_clips, read_clip, read_clips
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +89,26 @@ def test_a_clip_over_the_end_is_partial(clip_mp4: Path) -> None:
     clip = read_clip(clip_mp4, 1.6, ClipSpec(num_frames=8))
     assert clip.end == pytest.approx(2.0, abs=0.05)
     assert index_of(clip.frames) == [40, 43, 46, 49, 40, 43, 46, 49]
+
+
+@pytest.mark.parametrize("name", ["mp4", "ts"])
+@pytest.mark.parametrize("starts", [[0.0, 0.4, 0.4, 2.37], [2.37, 2.9, 6.0]])
+def test_several_clips_of_one_pass_equal_those_of_several(
+    long_clips: dict[str, Path], name: str, starts: list[float]
+) -> None:
+    spec = ClipSpec(num_frames=8)
+    for clip, start in zip(read_clips(long_clips[name], starts, spec), starts, strict=True):
+        alone = read_clip(long_clips[name], start, spec)
+        assert (clip.start, clip.end) == (alone.start, alone.end)
+        torch.testing.assert_close(clip.frames, alone.frames, rtol=0, atol=0)
+        torch.testing.assert_close(clip.samples, alone.samples, rtol=0, atol=0)
+
+
+def test_several_clips_need_ascending_starts_within_the_file(long_clips: dict[str, Path]) -> None:
+    spec = ClipSpec(num_frames=8)
+    for starts in ([], [1.0, 0.5], [-1.0]):
+        with pytest.raises(AvzooError, match="ascending"):
+            read_clips(long_clips["mp4"], starts, spec)
+    for starts in ([0.0, 20.0], [3.0, 20.0]):
+        with pytest.raises(MediaError, match="before 20"):
+            read_clips(long_clips["mp4"], starts, spec)

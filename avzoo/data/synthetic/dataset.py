@@ -7,29 +7,36 @@ import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from avzoo.data.cache import ClipCache
 from avzoo.data.clips import ClipDataset, ClipSample
-from avzoo.media import ClipSpec, read_clip
+from avzoo.data.reading import cut, read_whole
+from avzoo.data.windows import SharedWindow, Span, Streams, WindowSampler
+from avzoo.media import ClipSpec
 
-from .spec import SyntheticError, SyntheticSpec
+from .spec import CLASS_NAMES, SyntheticError, SyntheticSpec
 from .writing import LABELS_FILE, SPEC_FILE
 
 
 class SyntheticDataset(ClipDataset):
     """The clips of ``root/split`` as `write_set` left them, from their mp4 files.
 
-    Every item is the clip from its start, whatever the seed. What has been decoded stays in memory, 8 bits per colour
-    and 16 per sample, for as many clips as ``cache_bytes`` hold (`ClipCache`). Worker processes that fork from
-    this one share that memory.
+    A file is decoded once, as a whole, and stays in memory, 8 bits per colour and 16 per sample, for as many as
+    ``cache_bytes`` hold (`ClipCache`); windows are cut from it. Worker processes that fork from this one share that
+    memory. A window as long as the clips of the set, the default, is the clip from its start, whatever the seed.
 
     Attributes:
         spec: What the set was drawn from.
         paths: File of every clip.
         labels: Class of every clip (of its picture), int64 ``(N,)`` in 0 ... 15.
         audio_labels: Class of every sound, int64 ``(N,)``.
+        class_names: Names of the 16 classes.
         rows: The row of every clip in ``labels.csv``.
     """
+
+    labels: npt.NDArray[np.int64]
+    audio_labels: npt.NDArray[np.int64]
 
     def __init__(
         self,
@@ -38,15 +45,17 @@ class SyntheticDataset(ClipDataset):
         clip_spec: ClipSpec | None = None,
         cache_bytes: int = 2**30,
         seed: int = 0,
+        windows: WindowSampler | None = None,
     ) -> None:
         """Opens a split.
 
         Args:
             root: Folder of the set.
             split: train, validation or test.
-            clip_spec: Frame rate, number of frames and sample rate to decode to; None for the defaults.
+            clip_spec: Rates to decode to and which modalities; its length is that of the default windows.
             cache_bytes: Most bytes of decoded clips to keep; 0 decodes every time.
-            seed: Accepted as by every clip dataset; whole clips leave nothing to choose.
+            seed: Seed of the dataset; windows as long as a clip leave nothing to choose.
+            windows: Draws the windows; one `SharedWindow` of the length of ``clip_spec`` by default.
 
         Raises:
             SyntheticError: The folder holds no complete split.
@@ -59,27 +68,30 @@ class SyntheticDataset(ClipDataset):
         self.paths = [self.folder / row["path"] for row in self.rows]
         self.labels = np.array([int(row["label"]) for row in self.rows], np.int64)
         self.audio_labels = np.array([int(row["audio_label"]) for row in self.rows], np.int64)
+        self.class_names = CLASS_NAMES
+        self.windows = windows or SharedWindow(self.clip_spec.window)
+        whole = Span(0.0, float(self.spec.duration))
+        self._streams = Streams(whole if self.clip_spec.video else None, whole if self.clip_spec.audio else None)
         self._cache = ClipCache(len(self.paths), cache_bytes)
 
     def __len__(self) -> int:
         """Number of clips."""
         return len(self.paths)
 
-    def read(self, index: int, seed: int) -> ClipSample:
-        """Clip ``index`` from its start; the seed has nothing to decide.
+    def read(self, index: int, seed: int) -> list[ClipSample]:
+        """The windows of clip ``index``.
 
         Raises:
             avzoo.media.MediaError: The file cannot be decoded.
+            DataError: It lacks picture or sound.
         """
-        cached = self._cache.get(index)
-        if cached is not None:
-            return cached
-        clip = read_clip(self.paths[index], 0.0, self.clip_spec)
-        if clip.frames is None or clip.samples is None:
-            raise SyntheticError(f"{self.paths[index]} lacks picture or sound; write the set again")
-        sample: ClipSample = {"frames": clip.frames, "samples": clip.samples}
-        self._cache.put(index, sample)
-        return sample
+        windows = self.windows(self._streams, np.random.default_rng(seed))
+        whole = self._cache.get(index)
+        if whole is None:
+            seconds = max(self.spec.duration, self.clip_spec.window)
+            whole = read_whole(self.paths[index], seconds, self.clip_spec)
+            self._cache.put(index, whole)
+        return [self.sample(clip, index) for clip in cut(whole, windows, self._streams, self.clip_spec)]
 
 
 def _read_spec(folder: Path) -> SyntheticSpec:
