@@ -115,7 +115,9 @@ def pretrain(recipe: Recipe, out: str | os.PathLike[str], resume: bool = False, 
     data = PretrainingDataset(clips, recipe.model.pipeline(recipe.views), recipe.seed)
     set_seed(recipe.seed)
     card = CardCallback(yaml.safe_load(recipe.to_yaml()), _settings(recipe), ENCODER_FOLDER)
-    export = EncoderExport(recipe.model.processor(recipe.views, recipe.data.fps), card, recipe.to_yaml())
+    # Where the data lie on this machine is nobody's business who gets the encoder.
+    elsewhere = recipe.model_copy(update={"data": recipe.data.model_copy(update={"path": None})})
+    export = EncoderExport(recipe.model.processor(recipe.views, recipe.data.fps), card, elsewhere.to_yaml())
     model = recipe.model.model()
     callbacks = [card, *recipe.model.callbacks(model, data, args)]
     trainer = AVTrainer(model, args, data, collate, callbacks=callbacks, export=export)
