@@ -115,6 +115,7 @@ class AVTrainingArguments(TrainingArguments):
         _require(self, "collapse_patience", self.collapse_patience >= 1, "at least 1")
 
     def _check_optimisation(self) -> None:
+        self.milestones = list(self.milestones)
         for name, choices in (("optimizer", get_args(OptimizerName)), ("schedule", get_args(ScheduleName))):
             _require(self, name, getattr(self, name) in choices, _either(choices))
         _require(self, "sgd_momentum", 0 <= self.sgd_momentum < 1, "at least 0 and below 1")

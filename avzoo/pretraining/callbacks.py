@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +14,9 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
 from avzoo.pretraining.modeling import AVPreTrainedModel
+from avzoo.pretraining.optim import ParameterGroup
 from avzoo.pretraining.progress import TrainingProgress
+from avzoo.pretraining.schedules import cosine_schedule
 
 
 class StepHooks(TrainerCallback):
@@ -46,6 +48,37 @@ class StepHooks(TrainerCallback):
     def on_optimizer_step(self, *_: Any, **__: Any) -> None:
         """Updates the teachers."""
         self.logs = self.model.end_step(self.progress())
+
+
+class WeightDecaySchedule(TrainerCallback):
+    """Sets the weight decay of every step, in the parameter groups that have none of their own.
+
+    Args:
+        base: weight decay of the first step.
+        final: what its half cosine tends to.
+        groups: gives the groups of the optimizer.
+        progress: gives the position of the run.
+    """
+
+    def __init__(
+        self,
+        base: float,
+        final: float,
+        groups: Callable[[], Sequence[ParameterGroup]],
+        progress: Callable[[], TrainingProgress],
+    ) -> None:
+        self.base = base
+        self.final = final
+        self.groups = groups
+        self.progress = progress
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Sets it for the step about to be taken."""
+        now = self.progress()
+        decay = cosine_schedule(now.step, now.total_steps, base=self.base, final=self.final)
+        for group, setting in zip(self.groups(), kwargs["optimizer"].param_groups, strict=True):
+            if group.weight_decay is None:
+                setting["weight_decay"] = decay
 
 
 class LossMeter(TrainerCallback, ExportableState):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from torch import nn
 from transformers import PreTrainedModel
 
+from avzoo.pretraining.optim import ParameterGroup, decay_groups
 from avzoo.pretraining.progress import TrainingProgress
+
+if TYPE_CHECKING:
+    from avzoo.pretraining.arguments import AVTrainingArguments
 
 Network = Literal["teacher", "student"]
 
@@ -35,6 +39,17 @@ class AVPreTrainedModel(PreTrainedModel):
             Scalars to log, for example the momentum of each teacher.
         """
         return {}
+
+    def parameter_groups(self, arguments: AVTrainingArguments) -> list[ParameterGroup]:
+        """How the parameters are optimised; by default all alike but for biases and 1-D tensors, which do not decay.
+
+        Args:
+            arguments: settings of the run.
+
+        Returns:
+            Groups that hold every trained parameter once. The first gives the learning rate that is logged.
+        """
+        return decay_groups(self)
 
     def clip_parameters(self) -> list[nn.Parameter]:
         """The parameters whose gradients are clipped tensor by tensor; by default all that are trained."""

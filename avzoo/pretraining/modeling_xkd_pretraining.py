@@ -26,8 +26,9 @@ from avzoo.pretraining.objectives import (
     random_mask,
     refine,
 )
+from avzoo.pretraining.optim import update_average_
 from avzoo.pretraining.progress import TrainingProgress
-from avzoo.pretraining.schedules import cosine_schedule, linear_warmup
+from avzoo.pretraining.schedules import linear_warmup, teacher_momentum
 
 
 @dataclass
@@ -149,9 +150,7 @@ class XKDForPreTraining(AVPreTrainedModel, XKDPreTrainedModel):
         if not self.config.distills:
             return {}
         momenta = {
-            f"ema_{modality}": cosine_schedule(
-                progress.step, progress.total_steps, base=getattr(self.config, f"ema_{modality}"), final=1.0
-            )
+            f"ema_{modality}": teacher_momentum(progress, getattr(self.config, f"ema_{modality}"))
             for modality in ("video", "audio")
         }
         self.update_teachers(momenta["ema_video"], momenta["ema_audio"])
@@ -174,8 +173,7 @@ class XKDForPreTraining(AVPreTrainedModel, XKDPreTrainedModel):
                 pairs = [pair for pair in pairs if id(pair[0]) not in seen]
             seen.update(id(teacher) for teacher, _ in pairs)
             teachers, students = (list(side) for side in zip(*pairs, strict=True))
-            torch._foreach_mul_(teachers, momentum)
-            torch._foreach_add_(teachers, students, alpha=1 - momentum)
+            update_average_(teachers, students, momentum)
 
     def _teacher_student_pairs(self, modality: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for part in (f"{modality}_model", f"{modality}_projector"):

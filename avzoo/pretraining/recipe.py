@@ -107,7 +107,7 @@ class TrainingSection(Section):
     larc: bool = False
     larc_trust: Annotated[float, Field(gt=0)] = 1e-3
     schedule: ScheduleName = "cosine"
-    milestones: list[Annotated[float, Field(gt=0)]] = []
+    milestones: tuple[Annotated[float, Field(gt=0)], ...] = ()
     gamma: Annotated[float, Field(gt=0)] = 0.1
     constructor_learning_rate: Annotated[float, Field(ge=0)] | None = None
     final_weight_decay: Annotated[float, Field(ge=0)] | None = None

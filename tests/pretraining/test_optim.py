@@ -2,12 +2,21 @@ from __future__ import annotations
 
 import re
 
+import pytest
 import torch
+from tiny_runs import arguments
 from torch import nn
 
 from avzoo.pretraining.configuration_xkd_pretraining import XKDPreTrainingConfig
 from avzoo.pretraining.modeling_xkd_pretraining import XKDForPreTraining
-from avzoo.pretraining.optim import clip_gradients_per_tensor, decay_parameter_names
+from avzoo.pretraining.optim import (
+    ParameterGroup,
+    clip_gradients_per_tensor,
+    create_optimizer,
+    decay_groups,
+    decay_parameter_names,
+    update_average_,
+)
 
 OFFICIAL_NAMES = (
     (r"^student\.video_model\.layers\.", "vid_student.backbone.encoder.blocks."),
@@ -63,3 +72,34 @@ def test_clipping_scales_each_tensor_on_its_own():
 
 def test_clipping_nothing_is_allowed():
     assert clip_gradients_per_tensor([nn.Parameter(torch.zeros(2))], 0.3).numel() == 0
+
+
+@pytest.mark.parametrize(("name", "kind"), [("adamw", "AdamW"), ("adam", "Adam"), ("sgd", "SGD")])
+def test_optimizer_and_groups_follow_the_settings(tmp_path, name, kind):
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2), nn.Linear(2, 1))
+    model[2].requires_grad_(False)
+    encoder = decay_groups(model[0])
+    predictor = ParameterGroup("predictor", list(model[1].parameters()), 0.0, 10.0, "constant")
+    frozen = ParameterGroup("frozen", list(model[2].parameters()))
+    settings = arguments(tmp_path, optimizer=name, learning_rate=0.1, weight_decay=0.2, sgd_momentum=0.7)
+    optimizer, kept = create_optimizer(model, [*encoder, predictor, frozen], settings)
+    assert type(optimizer).__name__ == kind and optimizer.defaults.get("momentum", 0.7) == 0.7
+    assert [group.name for group in kept] == ["decay", "no_decay", "predictor"]
+    told = [
+        (group["name"], group["lr"], group["weight_decay"], len(group["params"])) for group in optimizer.param_groups
+    ]
+    assert told == [("decay", 0.1, 0.2, 1), ("no_decay", 0.1, 0.0, 1), ("predictor", 1.0, 0.0, 2)]
+
+
+@pytest.mark.parametrize(("times", "message"), [(0, "0.bias is in 0 parameter groups"), (2, "0.bias is in 2")])
+def test_every_trained_parameter_is_in_one_group(tmp_path, times, message):
+    model = nn.Sequential(nn.Linear(3, 2))
+    groups = [ParameterGroup("weights", [model[0].weight]), *[ParameterGroup("biases", [model[0].bias])] * times]
+    with pytest.raises(ValueError, match=message):
+        create_optimizer(model, groups, arguments(tmp_path))
+
+
+def test_moving_average_is_updated_in_place():
+    average, value = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 6.0])
+    update_average_([average], [value], 0.75)
+    assert average.tolist() == [1.5, 3.0]

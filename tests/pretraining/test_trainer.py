@@ -6,8 +6,10 @@ import pytest
 import torch
 from tiny_runs import TinyViews, arguments, numbers, tiny_model, weights
 from toy_method import ToyConfig, ToyDataset, ToyForPreTraining
+from transformers import TrainerCallback
 
 from avzoo.errors import AvzooError
+from avzoo.pretraining.optim import ParameterGroup
 from avzoo.pretraining.schedules import cosine_schedule
 from avzoo.pretraining.trainer import AVTrainer, TrainingDiverged
 
@@ -24,6 +26,45 @@ def test_learning_rate_follows_the_official_schedule(tmp_path):
     rates = [log["learning_rate"] for log in trainer.state.log_history if "loss" in log]
     expected = [cosine_schedule(step, 18, base=0.05, final=0.001, warmup_steps=6, start=1e-4) for step in range(18)]
     assert rates == pytest.approx(expected, rel=1e-12)
+
+
+class Settings(TrainerCallback):
+    """Keeps learning rate and weight decay of every group as each step finds them."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_pre_optimizer_step(self, args, state, control, optimizer, **kwargs):
+        self.seen.append([(group["lr"], group["weight_decay"]) for group in optimizer.param_groups])
+
+
+def test_groups_have_their_own_rates_and_weight_decay_follows_its_cosine(tmp_path):
+    class Grouped(ToyForPreTraining):
+        def parameter_groups(self, arguments):
+            student, other = self.student_v.parameters(), self.student_a.parameters()
+            return [
+                ParameterGroup("video", list(student)),
+                ParameterGroup("audio", list(other), weight_decay=0.0, learning_rate_factor=10, schedule="constant"),
+            ]
+
+    kept = Settings()
+    fields = {"weight_decay": 0.05, "final_weight_decay": 0.5, "warmup_epochs": 0, "constructor_learning_rate": 0.2}
+    toy_trainer(tmp_path, Grouped(ToyConfig()), callbacks=[kept], **fields).train()
+    video, audio = zip(*kept.seen, strict=True)
+    rates = [0.2, *(cosine_schedule(step, 18, base=0.05, final=0.0) for step in range(17))]
+    decays = [cosine_schedule(step, 18, base=0.05, final=0.5) for step in range(18)]
+    assert [rate for rate, _ in video] == pytest.approx(rates, rel=1e-12)
+    assert [decay for _, decay in video] == pytest.approx(decays, rel=1e-12)
+    assert audio == ((0.2, 0.0), *[(0.5, 0.0)] * 17)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_every_optimizer_learns_with_and_without_larc(tmp_path, optimizer):
+    for larc in (False, True):
+        trainer = toy_trainer(tmp_path, optimizer=optimizer, larc=larc, larc_trust=0.1, num_train_epochs=20)
+        trainer.train()
+        losses = [log["loss"] for log in numbers(trainer) if "loss" in log]
+        assert losses[-1] < losses[0]
 
 
 def test_hooks_bracket_each_optimizer_step(tmp_path):
@@ -64,7 +105,8 @@ def test_accumulated_gradient_is_that_of_the_whole_batch(tmp_path):
             per_device_train_batch_size=batch,
             gradient_accumulation_steps=accumulation,
             max_steps=1,
-            optim="sgd",
+            optimizer="sgd",
+            sgd_momentum=0.0,
         )
         trainer.train()
         results.append(weights(model.student_v))
@@ -133,7 +175,15 @@ def test_data_smaller_than_a_batch_are_refused(tmp_path):
     ("fields", "message"),
     [
         ({"warmup_steps": 10}, "use warmup_epochs"),
-        ({"lr_scheduler_type": "cosine"}, "no effect"),
+        ({"lr_scheduler_type": "cosine"}, "no effect here: use schedule"),
+        ({"optim": "sgd"}, "no effect here: use optimizer"),
+        ({"optimizer": "adams"}, "adamw, adam or sgd, not 'adams'"),
+        ({"schedule": "step"}, "cosine, constant or multistep"),
+        ({"schedule": "multistep"}, "milestones must be epochs above 0 in rising order, at least one"),
+        ({"schedule": "multistep", "milestones": [3, 2]}, "rising order"),
+        ({"milestones": [3]}, "empty unless schedule is multistep"),
+        ({"schedule": "constant", "final_learning_rate": 1e-4}, "no effect with the constant schedule"),
+        ({"final_weight_decay": -1.0}, "at least 0"),
         ({"export_network": "mentor"}, "teacher or student"),
         ({"warmup_epochs": -1}, "at least 0"),
         ({"learning_rate": 0.0}, "above 0"),
