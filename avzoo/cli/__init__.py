@@ -26,6 +26,7 @@ VERBS = {
     "pretrain": "Train a model from a recipe.",
     "convert": "Make a checkpoint of official release files.",
     "verify": "Whether a checkpoint is whole and computes what it did.",
+    "export": "Write encoders as ONNX or torch.export files.",
     "push": "Publish a checkpoint on the Hub.",
     "list": "Checkpoints: those of the package and those that others released.",
     "info": "What a checkpoint is: licence, type, figures, how to get it.",
