@@ -49,7 +49,11 @@ if TYPE_CHECKING:
     from avzoo.models.modeling_xkd import XKDForVideoClassification as XKDForVideoClassification
     from avzoo.models.modeling_xkd import XKDModel as XKDModel
     from avzoo.models.modeling_xkd import XKDVideoModel as XKDVideoModel
+    from avzoo.pretraining.configuration_crisscross_pretraining import (
+        CrissCrossPreTrainingConfig as CrissCrossPreTrainingConfig,
+    )
     from avzoo.pretraining.configuration_xkd_pretraining import XKDPreTrainingConfig as XKDPreTrainingConfig
+    from avzoo.pretraining.modeling_crisscross_pretraining import CrissCrossForPreTraining as CrissCrossForPreTraining
     from avzoo.pretraining.modeling_xkd_pretraining import XKDForPreTraining as XKDForPreTraining
     from avzoo.processing.feature_extraction_cnn14 import CNN14FeatureExtractor as CNN14FeatureExtractor
     from avzoo.processing.feature_extraction_crisscross import CrissCrossFeatureExtractor as CrissCrossFeatureExtractor
@@ -106,6 +110,8 @@ else:
         "XKDForVideoClassification": "models.modeling_xkd",
         "XKDModel": "models.modeling_xkd",
         "XKDVideoModel": "models.modeling_xkd",
+        "CrissCrossPreTrainingConfig": "pretraining.configuration_crisscross_pretraining",
+        "CrissCrossForPreTraining": "pretraining.modeling_crisscross_pretraining",
         "XKDPreTrainingConfig": "pretraining.configuration_xkd_pretraining",
         "XKDForPreTraining": "pretraining.modeling_xkd_pretraining",
         "CNN14FeatureExtractor": "processing.feature_extraction_cnn14",

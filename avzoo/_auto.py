@@ -86,6 +86,10 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             audio_classification="models.modeling_crisscross:CrissCrossForAudioClassification",
             feature_extractor="processing.feature_extraction_crisscross:CrissCrossFeatureExtractor",
         ),
+        "crisscross_pretraining": Family(
+            config="pretraining.configuration_crisscross_pretraining:CrissCrossPreTrainingConfig",
+            pretraining="pretraining.modeling_crisscross_pretraining:CrissCrossForPreTraining",
+        ),
         "xdc": Family(
             config="models.configuration_xdc:XDCConfig",
             model="models.modeling_xdc:XDCModel",

@@ -167,5 +167,6 @@ FAMILY = Family(
     title="CrissCross",
     paper=PAPER,
     model_types=("crisscross", "crisscross_video", "crisscross_audio"),
+    pretraining="crisscross_pretraining",
     entries=tuple(_entry(trained_on, modality) for trained_on in _SETS for modality in _MODALITIES),
 )

@@ -1,7 +1,7 @@
 """How official CrissCross checkpoints name their weights (the released code, commit 1fe8953).
 
 Released files are bare backbones. A training checkpoint holds every backbone and projector twice, once by itself and
-once inside the encoder it is a part of.
+once inside the encoder it is a part of; its projectors have three layers even where the second is not used.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _AUDIO: Pairs = (
     ("conv1.1", "stem.1"),
     *(pair for n in range(4) for pair in prefixed(_AUDIO_BLOCK, f"block{n + 1}.{{n}}.", f"stages.{n}.{{n}}.")),
 )
+_PROJECTOR: Pairs = tuple((f"layer{n + 1}", f"{n}") for n in range(3))
+_PREDICTOR: Pairs = (("layer1", "0"), ("layer2", "1.0"))
 
 
 def _video(one_block: bool) -> Pairs:
@@ -45,20 +47,35 @@ def _video(one_block: bool) -> Pairs:
     return pairs
 
 
+def _training(modality: str, backbone: Pairs) -> Pairs:
+    """All that a training checkpoint holds of one modality."""
+    return (
+        *prefixed(backbone, f"{modality}_backbone.", f"encoders.{modality}_model."),
+        *prefixed(backbone, f"{modality}_encoder.0.", f"encoders.{modality}_model."),
+        *prefixed(_PROJECTOR, f"{modality}_projector.", f"{modality}_projector."),
+        *prefixed(_PROJECTOR, f"{modality}_encoder.2.", f"{modality}_projector."),
+        *prefixed(_PREDICTOR, f"{modality}_predictor.", f"{modality}_predictor."),
+    )
+
+
 def crisscross_layout(model_type: str, names: Iterable[str], network: str) -> Layout:
     """Layout of an official CrissCross state dict.
 
     Args:
-        model_type: `crisscross_video`, `crisscross_audio` or `crisscross` (both backbones of a training checkpoint).
+        model_type: `crisscross_video`, `crisscross_audio`, `crisscross` (both backbones of a training checkpoint) or
+            `crisscross_pretraining` (all of it).
         names: The names in the checkpoint or in the model, from which a training checkpoint is told from a bare
             backbone, and depth 10 from the others.
         network: Not needed: there is one network.
     """
     names = set(names)
-    one_block = any("conv2x.spt_conv1." in name for name in names) or (
-        any("stages.0.0." in name for name in names) and not any("stages.0.1." in name for name in names)
+    video = [name for name in names if "audio_" not in name]
+    one_block = any("conv2x.spt_conv1." in name for name in video) or (
+        any("stages.0.0." in name for name in video) and not any("stages.0.1." in name for name in video)
     )
     backbones = {"video": _video(one_block), "audio": _AUDIO}
+    if model_type == "crisscross_pretraining":
+        return Layout(tuple(pair for modality in backbones for pair in _training(modality, backbones[modality])))
     if model_type != "crisscross" and not any(name.startswith(("video_", "audio_")) for name in names):
         return Layout(backbones[model_type.removeprefix("crisscross_")])
     taken: Pairs = ()

@@ -10,6 +10,8 @@ from avzoo.models.configuration_crisscross import CrissCrossConfig, CrissCrossVi
 from avzoo.models.configuration_xdc import XDCVideoConfig
 from avzoo.models.modeling_crisscross import CrissCrossModel, CrissCrossVideoModel
 from avzoo.models.modeling_xdc import XDCVideoModel
+from avzoo.pretraining.configuration_crisscross_pretraining import CrissCrossPreTrainingConfig
+from avzoo.pretraining.modeling_crisscross_pretraining import CrissCrossForPreTraining
 
 HEADS = {
     "projector": {"layer1.0.weight": (8, 64), "layer1.1.running_mean": (8,), "layer3.0.bias": (8,)},
@@ -102,3 +104,23 @@ def test_mistakes_are_named(crisscross):
     ]:
         with pytest.raises(StateDictError, match=message):
             call()
+
+
+def test_the_whole_of_a_training_checkpoint():
+    torch.manual_seed(0)
+    sizes = {"model": {"audio_config": {"hidden_sizes": [4, 8, 8, 16], "embedding_size": 4, "depths": [2, 2, 2, 2]}}}
+    config = CrissCrossPreTrainingConfig.preset("nano", **sizes)  # its video encoder has one block per stage
+    model = CrissCrossForPreTraining(config)
+    official = official_state_dict("crisscross_pretraining", model.state_dict())
+    assert torch.equal(
+        official["video_encoder.2.layer3.1.running_var"], official["video_projector.layer3.1.running_var"]
+    )
+    assert {"audio_predictor.layer2.bias", "audio_encoder.0.block2.0.downsample.1.weight"} <= official.keys()
+    assert {"video_backbone.conv3x.res_conv.weight", "audio_backbone.block1.1.conv1.weight"} <= official.keys()
+    checkpoint = {"model": {f"module.{name}": tensor for name, tensor in official.items()}, "amp": {}, "epoch": 3}
+    same(convert_state_dict("crisscross_pretraining", checkpoint), model.state_dict())
+    same(convert_state_dict("crisscross", checkpoint), model.encoder().state_dict())
+    for name in ("module.audio_projector.layer1.0.weight", "module.video_encoder.0.conv1.0.weight"):
+        changed = {"model": checkpoint["model"] | {name: torch.zeros(1)}}
+        with pytest.raises(StateDictError, match="differs from the other copy"):
+            convert_state_dict("crisscross_pretraining", changed)

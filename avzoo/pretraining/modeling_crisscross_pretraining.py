@@ -1,0 +1,167 @@
+"""CrissCross pretraining (arXiv 2111.05329): views of a clip predict each other, within and across the modalities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.utils.generic import ModelOutput
+
+from avzoo.models.convnet import ConvNetPreTrainedModel
+from avzoo.models.modeling_crisscross import CrissCrossAudioModel, CrissCrossModel, CrissCrossVideoModel
+from avzoo.pretraining.configuration_crisscross_pretraining import CrissCrossPreTrainingConfig
+from avzoo.pretraining.mlp_head import HeadLinear, MLPHead
+from avzoo.pretraining.modeling import AVPreTrainedModel, Network
+from avzoo.pretraining.objectives_crisscross import GROUPS, crisscross_loss, pair_loss, views_of
+
+_VIEWS = {"video": ("v1", "v2"), "audio": ("a1", "a2")}
+
+
+@dataclass
+class CrissCrossForPreTrainingOutput(ModelOutput):
+    """Output of one training forward.
+
+    Attributes:
+        loss: What is minimised.
+        losses: Its named parts, all scalar: every pair term that takes part, and the mean of every whole group.
+        student_video: Projections of the first video view `(B, P)`; `None` where the loss has no video.
+        student_audio: Projections of the first audio view `(B, P)`, likewise.
+    """
+
+    loss: torch.Tensor | None = None
+    losses: dict[str, torch.Tensor] | None = None
+    student_video: torch.Tensor | None = None
+    student_audio: torch.Tensor | None = None
+
+
+class CrissCrossForPreTraining(AVPreTrainedModel, ConvNetPreTrainedModel):
+    """Encoders, projectors and predictors of both modalities, or of the one that the loss is about.
+
+    There is one network; both names of `encoder` give it.
+
+    Example:
+        >>> from avzoo.pretraining.configuration_crisscross_pretraining import CrissCrossPreTrainingConfig
+        >>> model = CrissCrossForPreTraining(CrissCrossPreTrainingConfig.preset("nano", terms=["v1v2"]))
+        >>> type(model.encoder()).__name__
+        'CrissCrossVideoModel'
+    """
+
+    config: CrissCrossPreTrainingConfig
+    config_class = CrissCrossPreTrainingConfig
+    main_input_name = "pixel_values_videos"
+
+    def __init__(self, config: CrissCrossPreTrainingConfig) -> None:
+        super().__init__(config)
+        encoders = config.model_config
+        self.encoders: CrissCrossModel | CrissCrossVideoModel | CrissCrossAudioModel
+        if len(config.modalities) == 2:
+            self.encoders = CrissCrossModel(encoders)
+        elif config.modalities == ["video"]:
+            self.encoders = CrissCrossVideoModel(encoders.video_config)
+        else:
+            self.encoders = CrissCrossAudioModel(encoders.audio_config)
+        width = config.projection_size
+        for modality in config.modalities:
+            features = getattr(encoders, f"{modality}_config").hidden_size
+            sizes = [features, *[width] * config.projector_layers]
+            self.add_module(f"{modality}_projector", MLPHead(sizes, last_norm=True))
+        # One attribute per predictor: a module with two names would be saved as two, or not at all.
+        for name in self._predictor_names():
+            self.add_module(name, MLPHead([width, config.predictor_hidden_size, width]))
+        self.post_init()
+
+    def _backbone(self, modality: str) -> nn.Module:
+        return getattr(self.encoders, f"{modality}_model", self.encoders)
+
+    def _predictor_names(self) -> list[str]:
+        if self.config.predictor == "common":
+            return ["predictor"]
+        return [f"{modality}_predictor" for modality in self.config.modalities]
+
+    def _predictor(self, modality: str) -> nn.Module:
+        common = self.config.predictor == "common"
+        return self.get_submodule("predictor" if common else f"{modality}_predictor")
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Heads as PyTorch initialises them; encoders as they initialise themselves."""
+        if isinstance(module, HeadLinear):
+            module.reset_head()
+        else:
+            super()._init_weights(module)
+
+    def encoder(self, network: Network = "teacher") -> CrissCrossModel | CrissCrossVideoModel | CrissCrossAudioModel:
+        """The encoders without heads: the joint model, or the encoder of the one modality that is trained."""
+        return self.encoders
+
+    def forward(
+        self,
+        pixel_values_videos: torch.Tensor | None = None,
+        input_features: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> CrissCrossForPreTrainingOutput:
+        """One training forward. Every view passes on its own, so that batch norm sees one view at a time.
+
+        Args:
+            pixel_values_videos: Both views of every clip `(B, 2, T, C, H, W)`.
+            input_features: Both views of its sound `(B, 2, 1, mel, frames)`.
+            kwargs: What else a batch holds (for example clip seeds); not used.
+
+        Raises:
+            ValueError: A modality of the loss is missing or does not come in two views.
+        """
+        inputs = {"video": pixel_values_videos, "audio": input_features}
+        needed = {view for pair in self.config.pairs for view in views_of(pair)}
+        projections: dict[str, torch.Tensor] = {}
+        predictions: dict[str, torch.Tensor] = {}
+        for modality in self.config.modalities:
+            views = inputs[modality]
+            if views is None or views.shape[1] != 2:
+                given = "none" if views is None else f"{tuple(views.shape)}"
+                raise ValueError(f"the loss needs two {modality} views (B, 2, ...), got {given}")
+            for name, view in zip(_VIEWS[modality], views.unbind(1), strict=True):
+                if name in needed:
+                    projections[name] = self.project(modality, view)
+                    predictions[name] = self._predictor(modality)(projections[name])
+        losses, loss = self._losses(projections, predictions)
+        first = {
+            modality: next((projections[v] for v in _VIEWS[modality] if v in projections), None) for modality in _VIEWS
+        }
+        return CrissCrossForPreTrainingOutput(
+            loss=loss, losses=losses, student_video=first["video"], student_audio=first["audio"]
+        )
+
+    def project(self, modality: str, view: torch.Tensor) -> torch.Tensor:
+        """Projections of one view of a modality `(B, P)`: encoder, projector and, if configured, normalisation.
+
+        Args:
+            modality: `video` or `audio`.
+            view: Clips `(B, T, C, H, W)` or log-mels `(B, 1, mel, frames)`.
+        """
+        projections = self.get_submodule(f"{modality}_projector")(self._backbone(modality)(view).pooler_output)
+        return nn.functional.normalize(projections, dim=1) if self.config.normalize_projections else projections
+
+    def _losses(
+        self, projections: dict[str, torch.Tensor], predictions: dict[str, torch.Tensor]
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """The pair terms, the mean of every whole group, and the loss; in single precision or better."""
+        with torch.autocast(next(iter(projections.values())).device.type, enabled=False):
+            z, p = (
+                {name: _full_precision(value) for name, value in part.items()} for part in (projections, predictions)
+            )
+            terms = {
+                pair: pair_loss(p[first], z[first], p[second], z[second])
+                for pair, (first, second) in ((pair, views_of(pair)) for pair in self.config.pairs)
+            }
+            groups = {
+                name: torch.stack([terms[pair] for pair in pairs]).mean()
+                for name, pairs in GROUPS.items()
+                if terms.keys() >= set(pairs)
+            }
+            return terms | groups, crisscross_loss(terms, self.config.weights)
+
+
+def _full_precision(values: torch.Tensor) -> torch.Tensor:
+    return values.to(torch.promote_types(values.dtype, torch.float32))
