@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
-from torch import Tensor
 from transformers import PreTrainedConfig, ProcessorMixin, TrainerCallback
 
-from avzoo.data.clips import ClipSample
-from avzoo.data.pretraining_dataset import PretrainingDataset
+from avzoo.data.pretraining_dataset import Pipeline, PretrainingDataset
 from avzoo.data.windows import WindowSampler
 from avzoo.media import ClipSpec
 from avzoo.pretraining.arguments import AVTrainingArguments
 from avzoo.pretraining.modeling import AVPreTrainedModel
 from avzoo.pretraining.section import Section
-
-#: From the clips of one item, one per window, and a seed in [0, 2^63) to named tensors: a pure function of both.
-Pipeline = Callable[[list[ClipSample], int], dict[str, Tensor]]
 
 
 class ModelSection(Section):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from avzoo.pretraining.optim import ParameterGroup, decay_groups
@@ -50,6 +51,10 @@ class AVPreTrainedModel(PreTrainedModel):
             Groups that hold every trained parameter once. The first gives the learning rate that is logged.
         """
         return decay_groups(self)
+
+    def teacher_pairs(self) -> Iterable[tuple[Tensor, Tensor]]:
+        """Each tensor of a teacher with that of the student which it follows; none where nothing is averaged."""
+        return ()
 
     def clip_parameters(self) -> list[nn.Parameter]:
         """The parameters whose gradients are clipped tensor by tensor; by default all that are trained."""

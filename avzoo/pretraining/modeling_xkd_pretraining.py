@@ -181,6 +181,11 @@ class XKDForPreTraining(AVPreTrainedModel, XKDPreTrainedModel):
             yield from zip(teacher.parameters(), student.parameters(), strict=True)
             yield from zip(teacher.buffers(), student.buffers(), strict=True)
 
+    def teacher_pairs(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Those of the video teacher, then those of the audio teacher; none without distillation and alignment."""
+        for modality in ("video", "audio") if self.config.distills else ():
+            yield from self._teacher_student_pairs(modality)
+
     @property
     def trains_every_parameter(self) -> bool:
         """False where only the masked autoencoders are trained: projectors then get no gradient."""

@@ -98,7 +98,7 @@ def pretrain(recipe: Recipe, out: str | os.PathLike[str], resume: bool = False, 
     transformers_logging.disable_progress_bar()
     if recipe.training.threads is not None:
         torch.set_num_threads(recipe.training.threads)
-    args = _arguments(recipe, out, quiet)
+    args = arguments_of(recipe, out, quiet)
     # Files that cannot be found leave no trace of the attempt; generated clips go into the folder of the run.
     clips: ClipDataset
     if isinstance(recipe.data, FilesSection):
@@ -112,6 +112,23 @@ def pretrain(recipe: Recipe, out: str | os.PathLike[str], resume: bool = False, 
             return _published(args, _finished(out / ENCODER_FOLDER))
         if isinstance(recipe.data, SyntheticSection):
             clips = _generated(recipe.data, recipe, out, args.should_save, quiet)
+    trainer = trainer_of(recipe, args, clips)
+    newest = get_last_checkpoint(str(out)) if resume else None
+    trainer.train(resume_from_checkpoint=newest)
+    if args.should_save:
+        trainer.export_encoder(out / ENCODER_FOLDER)
+    trainer.accelerator.wait_for_everyone()
+    return _published(args, _finished(out / ENCODER_FOLDER))
+
+
+def trainer_of(recipe: Recipe, args: AVTrainingArguments, clips: ClipDataset) -> AVTrainer:
+    """The trainer of a recipe with a freshly initialised model, ready to train.
+
+    Args:
+        recipe: the run.
+        args: its settings, see `arguments_of`.
+        clips: the data, with the windows that the recipe's model asks for.
+    """
     data = PretrainingDataset(clips, recipe.model.pipeline(recipe.views), recipe.seed)
     set_seed(recipe.seed)
     card = CardCallback(yaml.safe_load(recipe.to_yaml()), _settings(recipe), ENCODER_FOLDER)
@@ -120,16 +137,15 @@ def pretrain(recipe: Recipe, out: str | os.PathLike[str], resume: bool = False, 
     export = EncoderExport(recipe.model.processor(recipe.views, recipe.data.fps), card, elsewhere.to_yaml())
     model = recipe.model.model()
     callbacks = [card, *recipe.model.callbacks(model, data, args)]
-    trainer = AVTrainer(model, args, data, collate, callbacks=callbacks, export=export)
-    newest = get_last_checkpoint(str(out)) if resume else None
-    trainer.train(resume_from_checkpoint=newest)
-    if args.should_save:
-        export(trainer.accelerator.unwrap_model(trainer.model), args, trainer.state, out / ENCODER_FOLDER)
-    trainer.accelerator.wait_for_everyone()
-    return _published(args, _finished(out / ENCODER_FOLDER))
+    return AVTrainer(model, args, data, collate, callbacks=callbacks, export=export)
 
 
-def _arguments(recipe: Recipe, out: Path, quiet: bool) -> AVTrainingArguments:
+def arguments_of(recipe: Recipe, out: Path, quiet: bool = False) -> AVTrainingArguments:
+    """The settings that a recipe gives the trainer.
+
+    Raises:
+        RunError: the batch does not divide among the processes, or this machine cannot train as asked.
+    """
     if recipe.training.fp16 and (recipe.training.use_cpu or not torch.accelerator.is_available()):
         raise RunError("The recipe trains in fp16, which needs a GPU; add --set training.fp16=false.")
     fields = recipe.training.model_dump(exclude={"batch_size", "threads"})

@@ -263,6 +263,16 @@ class AVTrainer(Trainer):
         run = super()._get_output_dir(trial)
         return os.path.join(run, _STAGING) if self._staging else run
 
+    def export_encoder(self, folder: Path) -> None:
+        """Writes the checkpoint folder of the encoder.
+
+        Raises:
+            AvzooError: the trainer was made without ``export``.
+        """
+        if self._export is None:
+            raise AvzooError("no encoder can be written without processors: give export=EncoderExport(processor).")
+        self._export(self.accelerator.unwrap_model(self.model), self.args, self.state, folder)
+
     # ---- the Hub ----
 
     def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:

@@ -6,13 +6,14 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from avzoo.data.pretraining_dataset import Pipeline
 from avzoo.data.view_config import ViewConfig
 from avzoo.data.views import ViewPipeline
 from avzoo.data.windows import SharedWindow, WindowSampler
 from avzoo.media import ClipSpec
 from avzoo.models.configuration_xkd import XKDAudioConfig, XKDConfig, XKDVideoConfig
 from avzoo.pretraining.configuration_xkd_pretraining import XKDDecoderConfig, XKDPreTrainingConfig
-from avzoo.pretraining.model_section import ModelSection, Pipeline
+from avzoo.pretraining.model_section import ModelSection
 from avzoo.pretraining.modeling_xkd_pretraining import XKDForPreTraining
 from avzoo.pretraining.section import section_of
 from avzoo.processing.feature_extraction_xkd import XKDFeatureExtractor
