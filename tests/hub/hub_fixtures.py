@@ -11,9 +11,8 @@ import pytest
 from hub_server import HubServer
 
 
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """A running `HubServer`; this process and those it starts know no other Hub, and are logged in as ``tester``.
+def use_hub(url: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes this process and those it starts know no other Hub than that at ``url``, logged in as ``tester``.
 
     The client reads its settings from the environment when it is imported, which has long happened in this process:
     here they are set where it keeps them, and in the environment for processes that the test starts.
@@ -22,10 +21,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     from huggingface_hub import constants, file_download
     from huggingface_hub.utils import _http
 
-    server = HubServer()
-    home = tmp_path / "hf-home"
     environment = {
-        "HF_ENDPOINT": server.url,
+        "HF_ENDPOINT": url,
         "HF_HOME": str(home),
         "HF_HUB_CACHE": str(home / "hub"),
         "HF_TOKEN": "hf_writer",
@@ -37,8 +34,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     settings = {
-        "ENDPOINT": server.url,
-        "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
+        "ENDPOINT": url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": url + "/{repo_id}/resolve/{revision}/{filename}",
         "HF_HOME": str(home),
         "HF_HUB_CACHE": str(home / "hub"),
         "HF_TOKEN_PATH": str(home / "token"),
@@ -48,10 +45,17 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     }
     for name, value in settings.items():
         monkeypatch.setattr(constants, name, value)
-    monkeypatch.setattr(huggingface_hub.hf_api.api, "endpoint", server.url)
+    monkeypatch.setattr(huggingface_hub.hf_api.api, "endpoint", url)
     # The client waits between its attempts; here nothing gets better by waiting.
     impatient = SimpleNamespace(**{**vars(time), "sleep": lambda _: None})
     for module in (_http, file_download):
         monkeypatch.setattr(module, "time", impatient)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A running `HubServer`, the only Hub there is (`use_hub`)."""
+    server = HubServer()
+    use_hub(server.url, tmp_path / "hf-home", monkeypatch)
     yield server
     server.close()

@@ -100,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
             self.body = self._read_body(fault)
             if fault is not None and fault.status is not None:
                 raise HubError(fault.status, "fault")
-            status, body, headers = self._route(parts.path)
+            status, body, headers = self._route(parts.path.rstrip("/"))
         except _Cut:
             return
         except HubError as error:

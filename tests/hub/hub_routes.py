@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs
 
 from hub_http import Answer, Handler, route
 from hub_repos import Blob, Hub, HubError
@@ -88,6 +89,14 @@ def subtree(request: Handler, repo_id: str, revision: str, folder: str) -> Answe
     if not inside:
         raise HubError(404, f"{folder} does not exist", "EntryNotFound")
     return 200, inside, {}
+
+
+@route("POST", "/api/models/{repo}/paths-info/{rev}")
+def paths_info(request: Handler, repo_id: str, revision: str) -> Answer:
+    is_json = request.headers.get("Content-Type", "").startswith("application/json")
+    paths = request.json()["paths"] if is_json else parse_qs(request.body.decode())["paths"]
+    files = request.repo(repo_id).tree(revision)
+    return 200, [files[path].as_json(path) for path in paths if path in files], {}
 
 
 @route("GET", "/api/models/{repo}/refs")

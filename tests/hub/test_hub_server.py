@@ -52,6 +52,7 @@ def test_what_goes_up_comes_down(api: HfApi, repo: str, folder: Path) -> None:
     info = {file.path: file for file in api.list_repo_tree(repo, recursive=True) if hasattr(file, "blob_id")}
     assert info["model.safetensors"].lfs.sha256 == hashlib.sha256(LARGE).hexdigest()
     assert info["config.json"].blob_id == hashlib.sha1(b"blob %d\0" % len(SMALL) + SMALL).hexdigest()
+    assert [file.path for file in api.get_paths_info(repo, ["config.json", "none"])] == ["config.json"]
     assert sorted(api.list_repo_files(repo)) == [".gitattributes", "config.json", "model.safetensors", "sub/note.txt"]
 
 
