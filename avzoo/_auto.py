@@ -115,6 +115,10 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             video_classification="models.modeling_vssl:VSSLForVideoClassification",
             video_processor="processing.video_processing_vssl:VSSLVideoProcessor",
         ),
+        "vssl_pretraining": Family(
+            config="pretraining.configuration_vssl_pretraining:VSSLPreTrainingConfig",
+            pretraining="pretraining.modeling_vssl_pretraining:VSSLForPreTraining",
+        ),
         "ccl_video": Family(
             config="models.configuration_ccl:CCLVideoConfig",
             model="models.modeling_ccl:CCLVideoModel",

@@ -22,7 +22,7 @@ LAYOUTS: dict[str, Callable[[str, Iterable[str], str], Layout]] = {
     **dict.fromkeys(("xkd_video", "xkd_audio", "xkd", "xkd_pretraining"), xkd_layout),
     "ccl_video": ccl_layout,
     **dict.fromkeys(("cnn14", "cnn14_classifier"), cnn14_layout),
-    "vssl": vssl_layout,
+    **dict.fromkeys(("vssl", "vssl_pretraining"), vssl_layout),
     **dict.fromkeys(("crisscross_video", "crisscross_audio", "crisscross", "crisscross_pretraining"), crisscross_layout),
     "xdc_video": xdc_layout,
 }

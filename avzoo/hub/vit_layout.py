@@ -19,3 +19,11 @@ VIT: Pairs = (
     ("encoder_norm", "layernorm"),
 )
 VIDEO_VIT: Pairs = (("cuboid_embed.proj", "embeddings.projection"), *VIT)
+# The decoder of their masked autoencoders.
+DECODER: Pairs = (
+    ("mid_proj", "input_projection"),
+    ("mask_token", "mask_token"),
+    ("dec_pos_embed", "position_embeddings"),
+    *prefixed(TRANSFORMER_LAYER, "decoder.blocks.{n}.", "layers.{n}."),
+    ("out_proj", "output_projection"),
+)

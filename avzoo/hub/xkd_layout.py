@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from avzoo.hub.layout import Layout, Pairs, prefixed
-from avzoo.hub.vit_layout import TRANSFORMER_LAYER, VIDEO_VIT, VIT
+from avzoo.hub.vit_layout import DECODER, VIDEO_VIT, VIT
 
 _ENCODERS: dict[str, Pairs] = {
     "video": VIDEO_VIT,
@@ -19,13 +19,6 @@ _HEAD: Pairs = (
     ("mlp.4", "norm"),
     ("mlp.6", "fc3"),
     ("last_layer", "last_layer"),
-)
-_DECODER: Pairs = (
-    ("mid_proj", "input_projection"),
-    ("mask_token", "mask_token"),
-    ("dec_pos_embed", "position_embeddings"),
-    *prefixed(TRANSFORMER_LAYER, "decoder.blocks.{n}.", "layers.{n}."),
-    ("out_proj", "output_projection"),
 )
 _SHORT = {"video": "vid", "audio": "aud"}
 
@@ -47,7 +40,7 @@ def _full_model() -> Pairs:
     pairs = _network("teacher", "teacher.") + _network("student", "student.")
     for modality, short in _SHORT.items():
         pairs += prefixed(_ENCODERS[modality], f"{short}_ae.encoder.", f"student.{modality}_model.")
-        pairs += prefixed(_DECODER, f"{short}_ae.", f"{modality}_decoder.")
+        pairs += prefixed(DECODER, f"{short}_ae.", f"{modality}_decoder.")
     return (*pairs, ("vt2as_ce_loss.center", "video_center"), ("at2vs_ce_loss.center", "audio_center"))
 
 

@@ -120,7 +120,7 @@ class XKDAudioModel(ViTEncoder, XKDPreTrainedModel):
         """
         patches = patchify_audio(input_features, self.config.patch_size)
         positions = self.position_embeddings(*input_features.shape[2:])
-        return self._encode(patches, positions, keep_indices, output_cls_attention)
+        return self.encode_tokens(self.embeddings(patches, positions, keep_indices), output_cls_attention)
 
 
 class XKDModel(XKDPreTrainedModel):

@@ -118,14 +118,13 @@ class ViTEncoder(ViTPreTrainedModel):
         """The feature `(B, D)` of the final tokens `(B, 1 + N, D)`."""
         return hidden_states[:, 1:].mean(dim=1)
 
-    def _encode(
-        self,
-        patches: torch.Tensor,
-        positions: torch.Tensor,
-        keep_indices: torch.Tensor | None,
-        output_cls_attention: bool,
-    ) -> ViTEncoderOutput:
-        hidden_states = self.embeddings(patches, positions, keep_indices)
+    def encode_tokens(self, hidden_states: torch.Tensor, output_cls_attention: bool = False) -> ViTEncoderOutput:
+        """What follows the embeddings: layers, final norm and pooling.
+
+        Args:
+            hidden_states: Embedded tokens `(B, 1 + N, D)`, class token first.
+            output_cls_attention: Also return the last layer's attention of the class token.
+        """
         for layer in self.layers[:-1]:
             hidden_states = layer(hidden_states)
         last = cast(ViTLayer, self.layers[-1])
@@ -179,7 +178,21 @@ class VideoViT(ViTEncoder):
         Raises:
             ValueError: The size is not a multiple of the patch.
         """
+        return self.encode_tokens(self.embed(pixel_values_videos, keep_indices), output_cls_attention)
+
+    def embed(self, pixel_values_videos: torch.Tensor, keep_indices: torch.Tensor | None = None) -> torch.Tensor:
+        """Cuts clips into patches and embeds them, the first half of `forward`; `encode_tokens` is the second.
+
+        Args:
+            pixel_values_videos: As in `forward`.
+            keep_indices: As in `forward`.
+
+        Returns:
+            `(B, 1 + N, D)`, class token first.
+
+        Raises:
+            ValueError: The size is not a multiple of the patch.
+        """
         patches = patchify_video(pixel_values_videos, self.config.tubelet_size, self.config.patch_size)
         frames, height, width = (pixel_values_videos.shape[axis] for axis in (1, 3, 4))
-        positions = self.position_embeddings(frames, height, width)
-        return self._encode(patches, positions, keep_indices, output_cls_attention)
+        return self.embeddings(patches, self.position_embeddings(frames, height, width), keep_indices)

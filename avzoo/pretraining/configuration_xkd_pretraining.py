@@ -8,46 +8,16 @@ from typing import Any, ClassVar, Literal, Self
 from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
 
-from avzoo.models.configuration_vit import SizedConfig
 from avzoo.models.configuration_xkd import XKDConfig
+from avzoo.pretraining.configuration_masked_decoder import MaskedDecoderConfig
 from avzoo.pretraining.objectives import MMD_GAMMAS
 
 
 @strict
-class XKDDecoderConfig(SizedConfig):
-    """Configuration of the decoders of the masked autoencoders.
-
-    Args:
-        hidden_size: Width.
-        num_hidden_layers: Transformer layers.
-        num_attention_heads: Heads.
-        intermediate_size: Width of the MLP.
-        layer_norm_eps: As in the encoders.
-        hidden_act: As in the encoders.
-        qkv_bias: As in the encoders.
-        initializer_range: Standard deviation of the mask token and position table.
-    """
+class XKDDecoderConfig(MaskedDecoderConfig):
+    """Configuration of the decoders of the masked autoencoders; see `MaskedDecoderConfig`."""
 
     model_type = "xkd_decoder"
-    base_config_key = "decoder_config"
-
-    # The official decoder table; `nano` is ours.
-    sizes: ClassVar[dict[str, tuple[int, int, int]]] = {
-        "nano": (48, 1, 4),
-        "tiny": (96, 4, 3),
-        "small": (192, 4, 6),
-        "base": (384, 4, 12),
-        "large": (512, 8, 16),
-    }
-
-    hidden_size: int = 384
-    num_hidden_layers: int = 4
-    num_attention_heads: int = 12
-    intermediate_size: int = 1536
-    layer_norm_eps: float = 1e-5
-    hidden_act: str = "gelu"
-    qkv_bias: bool = False
-    initializer_range: float = 0.02
 
 
 @strict

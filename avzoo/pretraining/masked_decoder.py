@@ -7,7 +7,7 @@ from torch import nn
 from transformers import initialization as init
 
 from avzoo.models.vit import ViTLayer
-from avzoo.pretraining.configuration_xkd_pretraining import XKDDecoderConfig
+from avzoo.pretraining.configuration_masked_decoder import MaskedDecoderConfig
 
 
 class MaskedDecoder(nn.Module):
@@ -20,7 +20,7 @@ class MaskedDecoder(nn.Module):
         patch_dim: Values of one patch.
     """
 
-    def __init__(self, config: XKDDecoderConfig, encoder_size: int, num_patches: int, patch_dim: int) -> None:
+    def __init__(self, config: MaskedDecoderConfig, encoder_size: int, num_patches: int, patch_dim: int) -> None:
         super().__init__()
         self.config = config
         same = encoder_size == config.hidden_size
