@@ -96,13 +96,14 @@ class RelaxedWindows:
 
     def _far_apart(self, offered: _Streams, generator: np.random.Generator) -> tuple[Window, Window]:
         video, audio = offered
-        spare = _Lengths(video.end / 2 - self.video, audio.end / 2 - self.audio)
+        origin = min(video.start, audio.start)  # 0, unless only a part of the file is offered
+        spare = _Lengths((video.end - origin) / 2 - self.video, (audio.end - origin) / 2 - self.audio)
         if min(spare) < 0:
             first, last = self._first(offered), self._last(offered)
         else:
             gap = min(spare)
-            begin = max(video.start, audio.start) / 2
-            start = begin + generator.random() * (gap - begin)
+            begin = (max(video.start, audio.start) - origin) / 2  # halved as in the released code
+            start = origin + begin + generator.random() * (gap - begin)
             first, last = (
                 Window(_within(video, at, self.video), _within(audio, at, self.audio)) for at in (start, start + gap)
             )

@@ -92,6 +92,15 @@ def test_extreme_starts_begin_at_half_of_the_later_stream_start():
     assert all(first.audio.start == max(first.video.start, 1.0) for first, _ in views)
 
 
+def test_a_part_of_a_file_is_treated_as_a_file():
+    part = Streams(Span(30.0, 10.0), Span(30.0, 10.0))
+    for relaxation in RELAXATIONS:
+        for views, moved in zip(draws(relaxation, count=20), draws(relaxation, part, 20), strict=True):
+            for view, other in zip(views, moved, strict=True):
+                starts = [(span.start + 30, span.duration) for span in view]
+                assert np.allclose(starts, [tuple(span) for span in other], atol=1e-9)
+
+
 def test_extreme_views_of_a_short_file_are_its_two_ends():
     for first, second in draws("extreme", Streams(Span(0.0, 3.0), Span(0.0, 3.0)), 5):
         assert (first.video.start, first.audio.start) == (0.0, 0.0)
