@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -311,3 +313,13 @@ def test_the_command(hub: HubServer, folder: Path, capsys: pytest.CaptureFixture
     hub.close()
     assert main(["push", str(folder), "--repo", REPO]) == 3
     assert "push again" in capsys.readouterr().err
+
+
+def test_the_commands_that_are_only_shown_are_valid(hub: HubServer, capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\$ avzoo (push .+?)(?: +#.*)?$", readme, re.MULTILINE)
+    assert shown
+    for command in shown:
+        assert main(shlex.split(command)) == 2
+        assert "there is no folder" in capsys.readouterr().err
+    assert not hub.requests
