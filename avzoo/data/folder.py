@@ -13,8 +13,9 @@ import torch
 from avzoo.data.cache import ClipCache
 from avzoo.data.clips import ClipDataset, ClipSample, DataError, Decoded
 from avzoo.data.reading import cut, offered, read_whole, read_windows
+from avzoo.data.sets import MediaItem, MediaSet, folder
 from avzoo.data.windows import SharedWindow, Span, Streams, WindowSampler
-from avzoo.media import VIDEO_SUFFIXES, ClipSpec, Limits, MediaError, probe
+from avzoo.media import ClipSpec, Limits, MediaError, probe
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +30,8 @@ class FolderDataset(ClipDataset):
     always the same one.
 
     Args:
-        source: a folder, searched with its subfolders for `avzoo.media.VIDEO_SUFFIXES` in the order of names, or the
-            paths themselves.
+        source: a set in one of the layouts of `avzoo.data.sets`; or a folder, searched with its subfolders for
+            `avzoo.media.VIDEO_SUFFIXES` in the order of names; or the paths themselves.
         clip_spec: rates and frame size of the clips, and which modalities are wanted; its length is that of the default
             windows. The size matters: decoding to the short side that the views need saves time and memory. With
             ``missing="zeros"`` a file may lack one of the wanted modalities, and zeros stand for it.
@@ -44,7 +45,6 @@ class FolderDataset(ClipDataset):
         windows: draws the windows; one `SharedWindow` of the length of ``clip_spec`` by default.
         whole_files: decode, and keep, files as a whole and cut the windows from them, which start up to one frame
             early then: for short files that fit into the cache.
-        labels: class of every file, from 0.
 
     Raises:
         DataError: the folder holds no media, or the settings contradict each other.
@@ -52,7 +52,7 @@ class FolderDataset(ClipDataset):
 
     def __init__(
         self,
-        source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        source: MediaSet | str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         clip_spec: ClipSpec | None = None,
         seed: int = 0,
         windows_per_file: int | None = None,
@@ -61,7 +61,6 @@ class FolderDataset(ClipDataset):
         limits: Limits | None = None,
         windows: WindowSampler | None = None,
         whole_files: bool = False,
-        labels: Sequence[int] | None = None,
     ) -> None:
         super().__init__(seed)
         if windows_per_file is not None and windows_per_file < 1:
@@ -70,10 +69,11 @@ class FolderDataset(ClipDataset):
             raise DataError(
                 "a cache needs windows_per_file or whole_files: windows that start anywhere never come again"
             )
-        self.paths = _find(source)
-        if labels is not None and len(labels) != len(self.paths):
-            raise DataError(f"{len(labels)} labels for {len(self.paths)} files")
-        self.labels = None if labels is None else np.asarray(labels, np.int64)
+        media = source if isinstance(source, MediaSet) else _find(source)
+        self.media = media
+        self.paths = media.paths
+        self.labels = media.labels
+        self.class_names = media.class_names
         self.clip_spec = clip_spec or ClipSpec()
         self.windows = windows or SharedWindow(self.clip_spec.window)
         self.windows_per_file = windows_per_file
@@ -157,7 +157,8 @@ class FolderDataset(ClipDataset):
         """
         if index not in self._streams:
             path = self.paths[index]
-            streams = offered(probe(path, self.limits), self.clip_spec)
+            item = self.media.items[index]
+            streams = offered(probe(path, self.limits), self.clip_spec).between(item.start, item.end)
             seconds = streams.shared.duration
             if seconds < self.min_duration:
                 names = " and ".join(name for name, span in zip(("picture", "sound"), streams, strict=True) if span)
@@ -172,13 +173,10 @@ class FolderDataset(ClipDataset):
             logger.warning("%s: another file takes its place", error)
 
 
-def _find(source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
-    if not isinstance(source, str | os.PathLike):
-        paths = [Path(path) for path in source]
-    elif Path(source).is_dir():
-        paths = sorted(path for path in Path(source).rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
-    else:
-        raise DataError(f"{source} is no folder")
-    if not paths:
-        raise DataError(f"no media files in {source}")
-    return paths
+def _find(source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> MediaSet:
+    if isinstance(source, str | os.PathLike):
+        return folder(Path(source))
+    items = tuple(MediaItem(Path(path)) for path in source)
+    if not items:
+        raise DataError("an empty list of files was given")
+    return MediaSet(items)

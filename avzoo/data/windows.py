@@ -38,6 +38,17 @@ class Streams(NamedTuple):
         start = max(span.start for span in spans)
         return Span(start, min(span.end for span in spans) - start)
 
+    def between(self, start: float | None, end: float | None) -> Streams:
+        """What of it lies between two times on the file's clock; None is the file's own start or end."""
+
+        def within(span: Span | None) -> Span | None:
+            if span is None or (start is None and end is None):
+                return span
+            first = span.start if start is None else max(span.start, start)
+            return Span(first, (span.end if end is None else min(span.end, end)) - first)
+
+        return Streams(within(self.video), within(self.audio))
+
 
 class Window(NamedTuple):
     """What one view is made of. A modality that is not wanted may have a span all the same."""

@@ -12,6 +12,7 @@ import avzoo.data.reading as reading
 from avzoo.data.clips import DataError
 from avzoo.data.folder import FolderDataset
 from avzoo.data.reading import cut, offered, read_whole, read_windows
+from avzoo.data.sets import MediaItem, MediaSet
 from avzoo.data.synthetic import SyntheticDataset, SyntheticSpec, write_set
 from avzoo.data.windows import IndependentWindows, SharedWindow, Span, Streams, Window
 from avzoo.media import ClipSpec, probe, write_clip
@@ -146,7 +147,8 @@ def test_draws_of_several_windows_are_cached(file: Path, monkeypatch: pytest.Mon
 
 
 def test_whole_files_are_decoded_once_whatever_the_windows(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset = FolderDataset([file], SPEC, cache_bytes=2**20, whole_files=True, labels=[7])
+    media = MediaSet((MediaItem(file, (7,)),))
+    dataset = FolderDataset(media, SPEC, cache_bytes=2**20, whole_files=True)
     uncached = FolderDataset([file], SPEC, whole_files=True)
     expected = [uncached.read(0, seed)[0] for seed in range(6)]
     dataset.read(0, 9)
@@ -155,6 +157,16 @@ def test_whole_files_are_decoded_once_whatever_the_windows(file: Path, monkeypat
     assert len(set(first_frames(clips))) > 2
     assert all(torch.equal(one["frames"], other["frames"]) for one, other in zip(clips, expected, strict=True))
     assert clips[0]["label"] == 7 and clips[0]["index"] == 0
+
+
+def test_an_item_may_be_a_part_of_its_file(file: Path) -> None:
+    parts = MediaSet((MediaItem(file, (0,), 6.0, 8.0), MediaItem(file, (1,), None, 2.0), MediaItem(file, (2,), 9.5)))
+    for options in ({}, {"whole_files": True}):
+        dataset = FolderDataset(parts, SPEC, min_duration=1.1, **options)
+        first, second = ([first_frames(dataset.read(index, seed))[0] for seed in range(12)] for index in (0, 1))
+        assert min(first) >= 48 and max(first) <= 56 and len(set(first)) > 3 and max(second) <= 8
+        (replaced,) = dataset.read(2, 0)  # too short: another part, with its label, stands in
+        assert replaced["index"] in (0, 1) and replaced["label"] == replaced["index"]
 
 
 def test_synthetic_clips_have_windows_and_labels(tmp_path: Path) -> None:

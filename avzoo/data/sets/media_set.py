@@ -1,0 +1,105 @@
+"""What every layout of a dataset comes down to: files, their classes, and which part of each file is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from avzoo.data.clips import DataError
+
+_NAMED = 3  # missing files that a message names
+
+
+@dataclass(frozen=True, slots=True)
+class MediaItem:
+    """One item of a set.
+
+    Attributes:
+        path: Its file.
+        labels: Its classes, numbers from 0; empty where they are not known.
+        start: Seconds at which it starts in the file; None for the start of the file.
+        end: Seconds at which it ends in the file; None for the end of the file.
+    """
+
+    path: Path
+    labels: tuple[int, ...] = ()
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True)
+class MediaSet:
+    """The items of one split of a set, in the order of its list, or of names where it has none.
+
+    Attributes:
+        items: The items whose files are there.
+        class_names: Name of every class; None without classes.
+        missing: What the list names and is not there.
+    """
+
+    items: tuple[MediaItem, ...]
+    class_names: tuple[str, ...] | None = None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> list[Path]:
+        """The file of every item."""
+        return [item.path for item in self.items]
+
+    @property
+    def spans(self) -> list[tuple[float | None, float | None]]:
+        """Start and end of every item in its file."""
+        return [(item.start, item.end) for item in self.items]
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64] | None:
+        """The class of every item, int64 ``(N,)``; None unless every item has exactly one."""
+        if any(len(item.labels) != 1 for item in self.items):
+            return None
+        return np.array([item.labels[0] for item in self.items], np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An entry of a list: what it calls its file, and the file, if it is there."""
+
+    name: str
+    path: Path | None
+    labels: tuple[int, ...] = ()
+    start: float | None = None
+    end: float | None = None
+
+
+def gather(
+    entries: Iterable[Listed], source: Path, class_names: Sequence[str] | None = None, allow_missing: float = 0.0
+) -> MediaSet:
+    """The set of the entries whose files are there.
+
+    Args:
+        entries: What a list names.
+        source: The list, for messages.
+        class_names: Name of every class.
+        allow_missing: Largest share of the entries that may be absent, in [0, 1).
+
+    Raises:
+        DataError: No entry is there, or too many are not.
+    """
+    entries = list(entries)
+    items = tuple(
+        MediaItem(entry.path, entry.labels, entry.start, entry.end) for entry in entries if entry.path is not None
+    )
+    names = {entry.name for entry in entries}
+    missing = tuple(dict.fromkeys(entry.name for entry in entries if entry.path is None))
+    if not entries:
+        raise DataError(f"{source} lists no files")
+    if not items or len(missing) > allow_missing * len(names):
+        more = ", ..." if len(missing) > _NAMED else ""
+        raise DataError(
+            f"{len(missing):,} of the {len(names):,} files that {source} lists are missing ("
+            f"{', '.join(missing[:_NAMED])}{more}); allow_missing is the share that may be"
+        )
+    return MediaSet(items, None if class_names is None else tuple(class_names), missing)
