@@ -23,7 +23,9 @@ LAYOUTS: dict[str, Callable[[str, Iterable[str], str], Layout]] = {
     "ccl_video": ccl_layout,
     **dict.fromkeys(("cnn14", "cnn14_classifier"), cnn14_layout),
     **dict.fromkeys(("vssl", "vssl_pretraining"), vssl_layout),
-    **dict.fromkeys(("crisscross_video", "crisscross_audio", "crisscross", "crisscross_pretraining"), crisscross_layout),
+    **dict.fromkeys(
+        ("crisscross_video", "crisscross_audio", "crisscross", "crisscross_pretraining"), crisscross_layout
+    ),
     "xdc_video": xdc_layout,
 }
 NETWORKS = ("teacher", "student")
