@@ -8,12 +8,12 @@ from typing import TypedDict, cast
 import torch
 
 from avzoo.data.augment_audio import random_resize_crop, random_volume
-from avzoo.data.augment_video import color_jitter_, draw_crop_box, gaussian_blur, luma, resized_crop
 from avzoo.data.clips import ClipSample
-from avzoo.data.draws import chance, integer
-from avzoo.data.view_config import AudioViewConfig, VideoViewConfig, ViewConfig
+from avzoo.data.draws import integer
+from avzoo.data.video_view import video_view
+from avzoo.data.view_config import AudioViewConfig, ViewConfig
 from avzoo.processing.log_mel import log_mel
-from avzoo.processing.video_transforms import fit_frames, fit_samples, normalize_, resize_short_side
+from avzoo.processing.video_transforms import fit_frames, fit_samples, resize_short_side
 
 
 class Views(TypedDict):
@@ -75,9 +75,9 @@ class ViewPipeline:
         frames = resize_short_side(frames, config.global_video.image_size)
         samples = fit_samples(samples, config.global_audio.num_samples)
         return Views(
-            pixel_values_videos=_video_view(frames, config.global_video, generator),
+            pixel_values_videos=video_view(frames, config.global_video, generator),
             local_pixel_values_videos=torch.stack(
-                [_video_view(frames, config.local_video, generator) for _ in range(config.num_local_videos)]
+                [video_view(frames, config.local_video, generator) for _ in range(config.num_local_videos)]
             ),
             input_features=self._audio_view(samples, config.global_audio, generator),
             local_input_features=torch.stack(
@@ -95,20 +95,3 @@ class ViewPipeline:
         spec = log_mel(samples[None], mel.sampling_rate, mel.n_fft, mel.hop_length, mel.num_mel_bins)
         spec = spec.sub_(mel.mean).div_(mel.std)
         return random_resize_crop(spec, generator) if view.resize_crop else spec
-
-
-def _video_view(frames: torch.Tensor, view: VideoViewConfig, generator: torch.Generator) -> torch.Tensor:
-    """Frame window, crop, flip, jitter, grey, blur, normalisation: ``(t, 3, h, w)``."""
-    start = integer(0, len(frames) - view.num_frames, generator)
-    frames = frames[start : start + view.num_frames]
-    box = draw_crop_box(frames.shape[-2], frames.shape[-1], view.crop_area, view.crop_ratio, generator)
-    frames = resized_crop(frames, box, view.image_size)
-    if chance(view.flip_probability, generator):
-        frames = frames.flip(-1)
-    pixels = frames.to(torch.float32).div_(255)  # small by now: colour costs little, and is rounded only once
-    color_jitter_(pixels, **dict(view.jitter), generator=generator)
-    if chance(view.gray_probability, generator):
-        pixels = luma(pixels).expand_as(pixels).contiguous()
-    if chance(view.blur_probability, generator):
-        pixels = gaussian_blur(pixels, view.blur, generator)
-    return normalize_(pixels)
