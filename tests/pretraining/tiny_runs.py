@@ -1,12 +1,7 @@
-"""A tiny XKD and its trainer; as a script, the runs that need processes of their own.
-
-``python tiny_runs.py killed OUT``: starts a run that kills itself (SIGKILL) in the middle of an epoch.
-``torchrun tiny_runs.py ranks OUT``: gradients of a distributed step, and a distributed run with and without a break.
-"""
+"""A tiny XKD and its trainer; as a script, ``python tiny_runs.py OUT``, a run that kills itself in mid epoch."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -14,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import TrainerCallback
@@ -111,39 +105,6 @@ class KillAt(TrainerCallback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-GRADIENT_CASES = {
-    "everything, discrepancy over all processes": {"gather_mmd": True, "mmd_float64": True},
-    "without discrepancy": {"alignment_weight": 0.0},
-    "masked autoencoders only": {"alignment_weight": 0.0, "distillation_weight": 0.0},
-}
-
-
-def step_gradients(out: Path, batch: int, fields: dict[str, Any]) -> dict[str, Tensor]:
-    """Gradients of the first step in double precision, where summation order does not matter."""
-    keep = KeepGradients()
-    settings = arguments(out, per_device_train_batch_size=batch, max_steps=1, save_strategy="no")
-    trainer = AVTrainer(tiny_model(**fields).double(), settings, TinyViews(dtype=torch.float64), callbacks=[keep])
-    trainer.train()
-    return keep.gradients | {name: value for name, value in weights(trainer.model).items() if "center" in name}
-
-
-def ranks(out: Path) -> None:
-    for name, fields in GRADIENT_CASES.items():
-        gradients = step_gradients(out / name, 2, fields)
-        if int(os.environ["RANK"]) == 0:
-            save_file(gradients, out / f"{name}.safetensors")
-    logs = {}
-    for name, resume in (("whole", None), ("resumed", str(out / "whole" / "checkpoint-5"))):
-        settings = arguments(out / name, per_device_train_batch_size=2)
-        trainer = AVTrainer(tiny_model(gather_mmd=True), settings, TinyViews(noise=False))
-        torch.manual_seed(17 + int(os.environ["RANK"]))  # each process draws masks of its own
-        trainer.train(resume_from_checkpoint=resume)
-        logs[name] = numbers(trainer)
-        save_file(weights(trainer.model), out / f"{name}_{os.environ['RANK']}.safetensors")
-    if int(os.environ["RANK"]) == 0:
-        (out / "logs.json").write_text(json.dumps(logs))
-
-
 def killed(out: Path) -> None:
     settings = arguments(out, dataloader_num_workers=1)
     AVTrainer(tiny_model(), settings, TinyViews(noise=False), callbacks=[KillAt(7)]).train()
@@ -151,4 +112,4 @@ def killed(out: Path) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    {"killed": killed, "ranks": ranks}[sys.argv[1]](Path(sys.argv[2]))
+    killed(Path(sys.argv[1]))
