@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
-from transformers import PreTrainedConfig, ProcessorMixin, TrainerCallback
+from transformers import BaseVideoProcessor, FeatureExtractionMixin, PreTrainedConfig, ProcessorMixin, TrainerCallback
 
 from avzoo.data.pretraining_dataset import Pipeline, PretrainingDataset
 from avzoo.data.windows import WindowSampler
@@ -14,6 +14,9 @@ from avzoo.media import ClipSpec
 from avzoo.pretraining.arguments import AVTrainingArguments
 from avzoo.pretraining.modeling import AVPreTrainedModel
 from avzoo.pretraining.section import Section
+
+#: What makes an encoder's input: of picture and sound, or of the one that it takes.
+Processor = ProcessorMixin | BaseVideoProcessor | FeatureExtractionMixin
 
 
 class ModelSection(Section):
@@ -67,7 +70,7 @@ class ModelSection(Section):
         """What makes the model's inputs of the clips of one item."""
 
     @abstractmethod
-    def processor(self, views: Any, fps: float) -> ProcessorMixin:
+    def processor(self, views: Any, fps: float) -> Processor:
         """The processor that gives the trained encoder what the views gave it, without augmentation."""
 
     def callbacks(
