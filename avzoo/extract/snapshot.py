@@ -26,7 +26,8 @@ def snapshot(repo: str, revision: str | None = None) -> Path:
     """Downloads the checkpoint that a Hub repository holds, or finds it in the local cache, and verifies it.
 
     Only the files of a checkpoint folder are downloaded (`avzoo.checkpoints.contents`): no code and no pickle. With
-    ``HF_HUB_OFFLINE=1``, or where the Hub cannot be reached, what the cache has of that revision is used.
+    ``HF_HUB_OFFLINE=1``, or where the Hub cannot be reached, what the cache has of that revision is used. A connection
+    that breaks is taken up where it broke; of a download that was given up, the files that are complete are kept.
 
     Args:
         repo: ``owner/name``.

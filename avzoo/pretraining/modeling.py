@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from avzoo.models.safetensors_only import SafetensorsModel
 from avzoo.pretraining.optim import ParameterGroup, decay_groups
 from avzoo.pretraining.progress import TrainingProgress
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 Network = Literal["teacher", "student"]
 
 
-class AVPreTrainedModel(PreTrainedModel):
+class AVPreTrainedModel(SafetensorsModel):
     """Base class of the self-supervised training models.
 
     ``forward`` returns a ``ModelOutput`` with ``loss`` and ``losses``, a dict of named scalar parts, every one of which

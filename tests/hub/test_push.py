@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -323,3 +326,20 @@ def test_the_commands_that_are_only_shown_are_valid(hub: HubServer, capsys: pyte
         assert main(shlex.split(command)) == 2
         assert "there is no folder" in capsys.readouterr().err
     assert not hub.requests
+
+
+def test_everything_through_the_environment_alone(hub: HubServer, folder: Path, tmp_path: Path) -> None:
+    """Processes of their own, whose client learns of the Hub from ``HF_ENDPOINT`` and of nothing else."""
+    push_it = [sys.executable, "-m", "avzoo.cli", "push", str(folder), "--repo", REPO, "--json", "--with-code"]
+    pushed = json.loads(subprocess.run(push_it, check=True, capture_output=True, text=True).stdout)
+    load_it = f"""
+import avzoo, transformers
+encoder = avzoo.load("{REPO}", revision="{pushed["commit"]}")
+assert encoder.checkpoint.revision == "{pushed["commit"]}"
+assert type(transformers.AutoModel.from_pretrained("{REPO}")) is avzoo.XKDModel
+assert type(transformers.AutoProcessor.from_pretrained("{REPO}")) is avzoo.XKDProcessor
+"""
+    subprocess.run([sys.executable, "-c", load_it], check=True, cwd=tmp_path)
+    hub.close()
+    offline = os.environ | {"HF_HUB_OFFLINE": "1"}
+    subprocess.run([sys.executable, "-c", load_it], check=True, cwd=tmp_path, env=offline)

@@ -1,0 +1,61 @@
+"""No model of the zoo reads a pickle, whatever `from_pretrained` is told."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModel
+
+import avzoo
+from avzoo import _auto
+from avzoo.models.safetensors_only import SafetensorsModel
+
+COLUMNS = "model", "pretraining", "video_classification", "audio_classification"
+CLASSES = sorted({path for family in _auto.FAMILIES.values() for name in COLUMNS if (path := getattr(family, name))})
+
+
+@pytest.mark.parametrize("path", CLASSES)
+def test_every_model_is_one(path: str) -> None:
+    assert issubclass(_auto._load(path), SafetensorsModel)
+
+
+@pytest.fixture
+def pickled(nano_checkpoint: Path, tmp_path: Path) -> Path:
+    """A checkpoint whose weights are a pickle."""
+    folder = shutil.copytree(nano_checkpoint, tmp_path / "pickled")
+    weights = avzoo.load(nano_checkpoint).model.state_dict()
+    for name in ("pytorch_model.bin", "adapter_model.bin"):
+        torch.save(weights, folder / name)
+    (folder / "model.safetensors").unlink()
+    return folder
+
+
+@pytest.mark.parametrize("load", [AutoModel.from_pretrained, avzoo.XKDModel.from_pretrained])
+def test_pickles_are_refused(load, pickled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("a pickle was read"))
+    with pytest.raises(OSError, match=r"model\.safetensors"):
+        load(pickled)
+    with pytest.raises(OSError, match=r"model\.safetensors"):
+        load(pickled, use_safetensors=None)
+    with pytest.raises(ValueError, match="safetensors files only"):
+        load(pickled, use_safetensors=False)
+    config = json.loads((pickled / "config.json").read_text())
+    (pickled / "config.json").write_text(json.dumps(config | {"transformers_weights": "adapter_model.bin"}))
+    with pytest.raises(ValueError, match=r"names adapter_model\.bin as weights"):
+        load(pickled)
+
+
+def test_other_ways_to_load_are_as_in_transformers(nano_checkpoint: Path, tmp_path: Path) -> None:
+    model = avzoo.XKDModel.from_pretrained(nano_checkpoint)
+    again = avzoo.XKDModel.from_pretrained(None, config=model.config, state_dict=model.state_dict())
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in model.state_dict().items())
+    config = avzoo.XKDConfig.from_pretrained(nano_checkpoint)
+    assert avzoo.XKDModel.from_pretrained(nano_checkpoint, config=config).config.to_dict() == model.config.to_dict()
+    model.save_pretrained(tmp_path, max_shard_size="100KB")
+    assert (tmp_path / "model.safetensors.index.json").is_file()
+    sharded = AutoModel.from_pretrained(tmp_path, dtype=torch.bfloat16)
+    assert sharded.dtype == torch.bfloat16
