@@ -7,7 +7,15 @@ import subprocess
 import sys
 
 #: Those that need nothing but this machine and some minutes, in the order of the README.
-BENCHMARKS = ("import_time", "encoder_forward", "pretraining_step", "extract_bound", "first_use")
+BENCHMARKS = (
+    "import_time",
+    "encoder_forward",
+    "convnet_forward",
+    "checkpoint_loading",
+    "pretraining_step",
+    "extract_bound",
+    "first_use",
+)
 
 
 def main() -> int:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.common import Ratio, in_turn, table
+from avzoo import CCLVideoConfig, CrissCrossAudioConfig
+from benchmarks import checkpoint_loading, convnet_forward
+from benchmarks.common import Ratio, Report, in_turn, table
 from benchmarks.training_steps import avzoo_step, plain_step, state_bytes, views
 
 
@@ -39,3 +41,29 @@ def test_candidates_take_turns():
 def test_a_missed_aim_shows(ratio, met):
     assert ratio.row()["met"] == met
     assert table([ratio.row()]).splitlines()[2].split("|")[4].strip() == met
+
+
+def test_the_convnets_and_their_peers_are_measured():
+    cases = [
+        convnet_forward.Case("clips", CCLVideoConfig.preset("nano"), (4, 3, 32, 32), alike=True),
+        convnet_forward.Case("sounds", CrissCrossAudioConfig.preset("nano"), (1, 32, 48)),
+    ]
+    report = Report("convnet_forward")
+    convnet_forward.measure(report, cases, gmacs=0.01, repeats=1)
+    names = ["clips, 4 x 3 x 32 x 32", "r2plus1d_18, 4 x 3 x 32 x 32", "sounds, 32 x 48", "resnet18, 32 x 48"]
+    assert [row["what"] for row in report.measurements] == names
+    assert set(report.samples) == {f"{name}, {variant}" for name in names for variant in convnet_forward.VARIANTS}
+    assert all(row["GMAC/s fp32"] > 0 for row in report.measurements)
+    for ratio in report.ratios:
+        assert (ratio.at_least is not None) == ("against r2plus1d_18" in ratio.name)
+
+
+def test_multiply_adds_are_counted():
+    assert convnet_forward.macs_of(lambda: torch.nn.Conv2d(2, 4, 3, padding=1), (2, 8, 8)) == 8 * 8 * 4 * 2 * 9
+
+
+def test_every_road_to_the_weights_is_measured():
+    report = Report("checkpoint_loading")
+    checkpoint_loading.measure(report, "nano", repeats=1)
+    assert [row["what"] for row in report.measurements] == list(report.samples)
+    assert len(report.samples) == 5 and all(times[0] > 0 for times in report.samples.values())
