@@ -85,7 +85,7 @@ class VSSLPreTrainingConfig(PreTrainedConfig):
         predictor_learning_rate_factor: The predictor's learning rate as a multiple of that of the others.
         predictor_weight_decay: Whether weight decay applies to the predictor; as released it does not.
         num_classes: Classes (supervised).
-        classifier_dropout: Probability of dropout before the classifier (supervised).
+        dropout: Probability of dropout before the classifier (supervised).
         label_smoothing: Share of the target that is spread over all classes (supervised).
 
     Raises:
@@ -124,7 +124,7 @@ class VSSLPreTrainingConfig(PreTrainedConfig):
     predictor_learning_rate_factor: float | int = 10.0
     predictor_weight_decay: bool = False
     num_classes: int = 400
-    classifier_dropout: float | int = 0.0
+    dropout: float | int = 0.0
     label_smoothing: float | int = 0.0
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -141,6 +141,8 @@ class VSSLPreTrainingConfig(PreTrainedConfig):
             ("temperature", self.temperature > 0, "above 0"),
             ("teacher_momentum", 0 <= (self.teacher_momentum or 0) <= 1, "in [0, 1]"),
             ("center_momentum", 0 <= self.center_momentum <= 1, "in [0, 1]"),
+            ("dropout", 0 <= self.dropout < 1, "in [0, 1)"),
+            ("label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)"),
             ("num_classes", self.num_classes > 0, "above 0"),
         ):
             if not holds:

@@ -99,7 +99,7 @@ class VSSLForPreTraining(AVPreTrainedModel, VSSLPreTrainedModel):
             self.decoder = MaskedDecoder(decoder, width, patches, encoder.patch_dim)
         if config.method == "supervised":
             head = self._encoder_config()
-            head.num_labels, head.classifier_dropout = config.num_classes, float(config.classifier_dropout)
+            head.num_labels, head.classifier_dropout = config.num_classes, float(config.dropout)
             self.classifier = ClassificationHead(head)
         self.post_init()
         self._freeze_teacher()
