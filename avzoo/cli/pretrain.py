@@ -31,7 +31,7 @@ def command(
     used; 3 the loss diverged.
     """
     from avzoo.pretraining.recipe import load_recipe
-    from avzoo.pretraining.run import PublishError, pretrain
+    from avzoo.pretraining.run import DATA_FILE, PublishError, pretrain
     from avzoo.pretraining.trainer import TrainingDiverged
 
     chosen = load_recipe(recipe, overrides or ())
@@ -51,10 +51,14 @@ def command(
         "loss": result.loss,
         "seconds": round(result.seconds, 1),
         "url": result.url,
+        "unusable_files": result.unusable,
     }
     if as_json:
         typer.echo(json.dumps(facts))
     else:
         typer.echo(f"Trained {result.steps} steps in {result.seconds:.0f} s. The encoder is in {result.encoder}.")
+        if result.unusable:
+            place = result.encoder.parent / DATA_FILE
+            typer.echo(f"{result.unusable} files could not be used; others stood in. Their names are in {place}.")
         if result.url:
             typer.echo(f"It is published: {result.url}.")

@@ -11,73 +11,23 @@ from typing import Annotated, Any, Literal, cast, get_args
 import yaml
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator, model_validator
 
-from avzoo.data.synthetic import SyntheticSpec
 from avzoo.errors import AvzooError
 from avzoo.pretraining.arguments import OptimizerName, ScheduleName
+from avzoo.pretraining.crisscross_recipe import CrissCrossModelSection
+from avzoo.pretraining.data_sections import DataSection
 from avzoo.pretraining.model_section import ModelSection
 from avzoo.pretraining.section import Section, check_keys, check_value
+from avzoo.pretraining.vssl_recipe import VSSLModelSection
 from avzoo.pretraining.xkd_recipe import XKDModelSection
 
 # The methods that can be trained, told apart by `family`.
-_METHODS: Sequence[type[ModelSection]] = (XKDModelSection,)
+_METHODS: Sequence[type[ModelSection]] = (CrissCrossModelSection, VSSLModelSection, XKDModelSection)
 
 _PACKAGED = Path(str(resources.files("avzoo.pretraining"))) / "recipes"
 
 
 class RecipeError(AvzooError):
     """A recipe cannot be found or says something impossible."""
-
-
-class FilesSection(Section):
-    """Media files with picture and sound, see `avzoo.data.folder.FolderDataset`.
-
-    Attributes:
-        kind: ``folder`` searches ``path`` and its subfolders; ``list`` reads a text file with one path per line,
-            relative to that file.
-        path: the folder or the list; None has to be set before training.
-        windows_per_file: None lets a clip start anywhere; a number fixes as many starts per file.
-        cache_bytes: most bytes of decoded clips to keep; needs ``windows_per_file``.
-        min_duration: seconds of picture and sound that a file must have.
-        fps: frames per second of the clips.
-    """
-
-    kind: Literal["folder", "list"]
-    path: Path | None = None
-    windows_per_file: Annotated[int, Field(ge=1)] | None = None
-    cache_bytes: Annotated[int, Field(ge=0)] = 0
-    min_duration: Annotated[float, Field(ge=0)] = 1.1
-    fps: Annotated[float, Field(gt=0)] = 8.0
-
-
-class SyntheticSection(Section):
-    """The generated set of `avzoo.data.synthetic`, written on first use.
-
-    Attributes:
-        kind: ``synthetic``.
-        path: where the set is, or will be, written; None is the folder ``data`` of the run.
-        count: number of clips of the split.
-        seed: seed of the set.
-        split: train, validation or test.
-        spec: what to draw, see `SyntheticSpec`.
-        cache_bytes: most bytes of decoded clips to keep in memory.
-        fps: frames per second of the clips.
-    """
-
-    kind: Literal["synthetic"]
-    path: Path | None = None
-    count: Annotated[int, Field(ge=1)]
-    seed: Annotated[int, Field(ge=0)] = 0
-    split: Literal["train", "validation", "test"] = "train"
-    spec: SyntheticSpec = SyntheticSpec()
-    cache_bytes: Annotated[int, Field(ge=0)] = 2**30
-    fps: Annotated[float, Field(gt=0)] = 8.0
-
-    @field_validator("spec", mode="before")
-    @classmethod
-    def _spec_keys(cls, values: Any) -> Any:
-        if isinstance(values, Mapping):
-            check_keys(values, SyntheticSpec.model_fields)
-        return values
 
 
 class TrainingSection(Section):
@@ -156,7 +106,7 @@ class Recipe(Section):
     seed: Annotated[int, Field(ge=0)] = 0
     model: SerializeAsAny[ModelSection]
     views: SerializeAsAny[BaseModel]
-    data: Annotated[FilesSection | SyntheticSection, Field(discriminator="kind")]
+    data: DataSection
     training: TrainingSection
 
     @field_validator("model", mode="plain")

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import yaml
+from accelerate.utils import gather_object  # type: ignore[import-untyped]
 from rich.console import Console
 from rich.progress import Progress
 from transformers import set_seed
@@ -22,16 +23,19 @@ from avzoo.data.clips import ClipDataset
 from avzoo.data.folder import FolderDataset
 from avzoo.data.pretraining_dataset import PretrainingDataset, collate
 from avzoo.data.synthetic import SyntheticDataset, write_set
+from avzoo.data.windows import WindowSampler
 from avzoo.errors import AvzooError
 from avzoo.media import ClipSpec
 from avzoo.pretraining.arguments import AVTrainingArguments
 from avzoo.pretraining.card_callback import CardCallback
+from avzoo.pretraining.data_sections import FilesSection, SyntheticSection
 from avzoo.pretraining.export import EncoderExport
 from avzoo.pretraining.publishing import Publisher
-from avzoo.pretraining.recipe import FilesSection, Recipe, SyntheticSection
+from avzoo.pretraining.recipe import Recipe
 from avzoo.pretraining.trainer import AVTrainer
 
 ENCODER_FOLDER = "encoder"
+DATA_FILE = "data.json"
 
 # What may differ between a run and its continuation without changing its numbers.
 _FREE = {
@@ -64,6 +68,8 @@ class RunResult:
         loss: mean loss of the last logging window; None when nothing was logged.
         seconds: duration of the training, from its last resumption.
         url: where it is published, with the commit; None where it is not.
+        unusable: files that could not be used and for which others stood in; ``data.json`` in the folder of the run
+            names them.
     """
 
     encoder: Path
@@ -71,13 +77,15 @@ class RunResult:
     loss: float | None
     seconds: float
     url: str | None = None
+    unusable: int = 0
 
 
 def pretrain(recipe: Recipe, out: str | os.PathLike[str], resume: bool = False, quiet: bool = False) -> RunResult:
     """Trains as the recipe says and writes the encoder to ``out/encoder``.
 
-    ``out`` also gets the resolved recipe, the newest training checkpoints, and the generated data where the recipe
-    wants a synthetic set and names no place for it. Under torchrun every process calls this.
+    ``out`` also gets the resolved recipe, the newest training checkpoints, ``data.json``, which names the files that
+    were missing or could not be used, and the generated data where the recipe wants a synthetic set and names no place
+    for it. Under torchrun every process calls this.
 
     Args:
         recipe: the run.
@@ -102,7 +110,7 @@ def pretrain(recipe: Recipe, out: str | os.PathLike[str], resume: bool = False, 
     # Files that cannot be found leave no trace of the attempt; generated clips go into the folder of the run.
     clips: ClipDataset
     if isinstance(recipe.data, FilesSection):
-        clips = _files(recipe.data, recipe)
+        clips = recipe.data.clips(*clip_request(recipe))
     if args.should_save:
         if args.push_to_hub:
             Publisher(args).open()
@@ -115,6 +123,8 @@ def pretrain(recipe: Recipe, out: str | os.PathLike[str], resume: bool = False, 
     trainer = trainer_of(recipe, args, clips)
     newest = get_last_checkpoint(str(out)) if resume else None
     trainer.train(resume_from_checkpoint=newest)
+    if isinstance(clips, FolderDataset):
+        _report_data(clips, out, args.should_save)
     if args.should_save:
         trainer.export_encoder(out / ENCODER_FOLDER)
     trainer.accelerator.wait_for_everyone()
@@ -133,7 +143,7 @@ def trainer_of(recipe: Recipe, args: AVTrainingArguments, clips: ClipDataset) ->
     set_seed(recipe.seed)
     card = CardCallback(yaml.safe_load(recipe.to_yaml()), _settings(recipe), ENCODER_FOLDER)
     # Where the data lie on this machine is nobody's business who gets the encoder.
-    elsewhere = recipe.model_copy(update={"data": recipe.data.model_copy(update={"path": None})})
+    elsewhere = recipe.model_copy(update={"data": recipe.data.without_places()})
     export = EncoderExport(recipe.model.processor(recipe.views, recipe.data.fps), card, elsewhere.to_yaml())
     model = recipe.model.model()
     callbacks = [card, *recipe.model.callbacks(model, data, args)]
@@ -194,20 +204,9 @@ def _require_same(started: dict[str, Any], asked: dict[str, Any], out: Path) -> 
             raise RunError(f"The run in {out} was started with another {name}; continue it with the same recipe.")
 
 
-def _clip_spec(recipe: Recipe) -> ClipSpec:
-    return recipe.model.clip_request(recipe.views, recipe.data.fps)[0]
-
-
-def _files(data: FilesSection, recipe: Recipe) -> ClipDataset:
-    if data.path is None:
-        raise RunError("The recipe does not say where your videos are; add --set data.path=FOLDER.")
-    return FolderDataset(
-        _listed(data.path) if data.kind == "list" else data.path,
-        _clip_spec(recipe),
-        windows_per_file=data.windows_per_file,
-        cache_bytes=data.cache_bytes,
-        min_duration=data.min_duration,
-    )
+def clip_request(recipe: Recipe) -> tuple[ClipSpec, WindowSampler]:
+    """What is decoded of a file, and which windows of it: what the method asks for."""
+    return recipe.model.clip_request(recipe.views, recipe.data.fps)
 
 
 def _generated(data: SyntheticSection, recipe: Recipe, out: Path, write: bool, quiet: bool) -> ClipDataset:
@@ -221,18 +220,33 @@ def _generated(data: SyntheticSection, recipe: Recipe, out: Path, write: bool, q
                 bar.update(task, completed=written)
 
             write_set(root, data.count, data.spec, data.seed, data.split, workers, show)
-    return SyntheticDataset(root, data.split, _clip_spec(recipe), data.cache_bytes)
+    spec, windows = clip_request(recipe)
+    return SyntheticDataset(root, data.split, spec, data.cache_bytes, windows=windows)
 
 
-def _listed(path: Path) -> list[Path]:
-    if not path.is_file():
-        raise RunError(f"data.path {path} is no file; data.kind list needs a text file with one path per line.")
-    return [path.parent / line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+def _report_data(clips: FolderDataset, out: Path, write: bool) -> None:
+    """Says of the files what training found: all processes, and all runs that this one continues."""
+    path, media = out / DATA_FILE, clips.media
+    unusable: set[str] = set(gather_object([str(path) for path in clips.unusable]))
+    if not write:
+        return
+    if path.is_file():
+        unusable |= set(json.loads(path.read_text(encoding="utf-8"))["unusable"])
+    report = {
+        "items": len(clips),
+        "classes": None if media.class_names is None else len(media.class_names),
+        "classes_sha256": media.classes_sha256,
+        "missing": list(media.missing),
+        "unusable": sorted(unusable),
+    }
+    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 def _finished(encoder: Path) -> RunResult:
     log = json.loads((encoder / LOG_FILE).read_text(encoding="utf-8"))
-    return RunResult(encoder, log["steps"], log["loss"], log["seconds"])
+    data = encoder.parent / DATA_FILE
+    unusable = len(json.loads(data.read_text(encoding="utf-8"))["unusable"]) if data.is_file() else 0
+    return RunResult(encoder, log["steps"], log["loss"], log["seconds"], unusable=unusable)
 
 
 def _published(args: AVTrainingArguments, result: RunResult) -> RunResult:
@@ -252,5 +266,5 @@ def _published(args: AVTrainingArguments, result: RunResult) -> RunResult:
 
 def _settings(recipe: Recipe) -> list[dict[str, Any]]:
     """The settings of the encoder's video processor and feature extractor."""
-    processor = recipe.model.processor(recipe.views, recipe.data.fps).to_dict()
-    return [fields for fields in processor.values() if isinstance(fields, dict)]
+    fields = recipe.model.processor(recipe.views, recipe.data.fps).to_dict()
+    return [fields, *(inner for inner in fields.values() if isinstance(inner, dict))]

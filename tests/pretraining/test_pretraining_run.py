@@ -127,6 +127,25 @@ def test_videos_of_a_folder_or_a_list_are_trained_on(finished, tmp_path):
         assert pretrain(load_recipe(recipe), tmp_path / kind, quiet=True).steps == 1
 
 
+def test_files_that_cannot_be_used_are_listed_at_the_end(finished, tmp_path):
+    clips = sorted((finished.encoder.parent / "data" / "train").glob("*.mp4"))[:8]
+    (tmp_path / "broken.mp4").write_text("no video")
+    listing = tmp_path / "list.csv"
+    listing.write_text(
+        "path,label\n" + "".join(f"{clip},{clip.stem[-1]}\n" for clip in clips) + "broken.mp4,x\nlost,x\n"
+    )
+    values = yaml.safe_load((finished.encoder / "recipe.yaml").read_text())
+    values["data"] = {"kind": "list", "path": str(listing), "min_duration": 0.5, "allow_missing": 0.2}
+    values["training"] |= {"batch_size": 9, "max_steps": 1}
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(values))
+    result = pretrain(load_recipe(recipe), tmp_path / "run", quiet=True)
+    report = json.loads((tmp_path / "run" / "data.json").read_text())
+    assert result.unusable == 1 and report["unusable"] == [str(tmp_path / "broken.mp4")]
+    assert report["missing"] == ["lost"] and report["items"] == 9 and report["classes"] > 1
+    assert len(report["classes_sha256"]) == 64
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,13 @@ class MediaSet:
         if any(len(item.labels) != 1 for item in self.items):
             return None
         return np.array([item.labels[0] for item in self.items], np.int64)
+
+    @property
+    def classes_sha256(self) -> str | None:
+        """SHA-256 of the class names in order, one per line: equal where labels mean the same. None without classes."""
+        if self.class_names is None:
+            return None
+        return hashlib.sha256("".join(f"{name}\n" for name in self.class_names).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
