@@ -35,6 +35,9 @@ class CrissCrossPreTrainingConfig(PreTrainedConfig):
         projector_layers: Linear layers of each projector, two or three.
         predictor_hidden_size: Width of the predictors' hidden layer.
         predictor: One `separate` predictor for each modality, or a `common` one for both.
+        predictor_learning_rate: Whether the predictors' learning rate is `constant`, without ramp and decay (paper and
+            released code), or follows that of the others (`scheduled`).
+        predictor_learning_rate_factor: The predictors' learning rate as a multiple of that of the others.
         normalize_projections: L2-normalise projections before predictor and loss, as the paper's ablation of the common
             predictor does.
 
@@ -61,6 +64,8 @@ class CrissCrossPreTrainingConfig(PreTrainedConfig):
     projector_layers: Literal[2, 3] = 3
     predictor_hidden_size: int = 512
     predictor: Literal["separate", "common"] = "separate"
+    predictor_learning_rate: Literal["constant", "scheduled"] = "constant"
+    predictor_learning_rate_factor: float | int = 10.0
     normalize_projections: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -15,6 +15,10 @@ from avzoo.pretraining.configuration_crisscross_pretraining import CrissCrossPre
 from avzoo.pretraining.mlp_head import HeadLinear, MLPHead
 from avzoo.pretraining.modeling import AVPreTrainedModel, Network
 from avzoo.pretraining.objectives_crisscross import GROUPS, crisscross_loss, pair_loss, views_of
+from avzoo.pretraining.optim import ParameterGroup
+
+if TYPE_CHECKING:
+    from avzoo.pretraining.arguments import AVTrainingArguments
 
 _VIEWS = {"video": ("v1", "v2"), "audio": ("a1", "a2")}
 
@@ -26,8 +30,9 @@ class CrissCrossForPreTrainingOutput(ModelOutput):
     Attributes:
         loss: What is minimised.
         losses: Its named parts, all scalar: every pair term that takes part, and the mean of every whole group.
-        student_video: Projections of the first video view `(B, P)`; `None` where the loss has no video.
-        student_audio: Projections of the first audio view `(B, P)`, likewise.
+        student_video: Encoder features of a video view `(B, D)`, of which a collapse can be told; the batch norm at the
+            end of the projector would hide it. `None` where the loss has no video.
+        student_audio: Encoder features of an audio view `(B, D)`, likewise.
     """
 
     loss: torch.Tensor | None = None
@@ -91,6 +96,24 @@ class CrissCrossForPreTraining(AVPreTrainedModel, ConvNetPreTrainedModel):
             module.reset_head()
         else:
             super()._init_weights(module)
+
+    def parameter_groups(self, arguments: AVTrainingArguments) -> list[ParameterGroup]:
+        """Encoder with projector, and predictor, of every modality; biases and norms decay like all else."""
+        config = self.config
+        groups: dict[str, tuple[nn.Module, ...]] = {
+            f"{modality}_encoder": (self._backbone(modality), self.get_submodule(f"{modality}_projector"))
+            for modality in config.modalities
+        }
+        groups |= {name: (self.get_submodule(name),) for name in self._predictor_names()}
+        return [
+            ParameterGroup(
+                name,
+                [parameter for module in modules for parameter in module.parameters()],
+                learning_rate_factor=float(config.predictor_learning_rate_factor) if "predictor" in name else 1.0,
+                schedule="constant" if "predictor" in name and config.predictor_learning_rate == "constant" else "run",
+            )
+            for name, modules in groups.items()
+        ]
 
     def encoder(self, network: Network = "teacher") -> CrissCrossModel | CrissCrossVideoModel | CrissCrossAudioModel:
         """The encoders without heads: the joint model, or the encoder of the one modality that is trained."""
