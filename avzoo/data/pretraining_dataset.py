@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -62,7 +62,7 @@ class PretrainingDataset(Dataset[dict[str, Any]]):
         return self.item(index, item_seed(self.seed, self.epoch, index))
 
     def item(self, index: int, clip_seed: int) -> dict[str, Any]:
-        """Item ``index`` with a given seed: ``clip_index`` and ``clip_seed`` of an item give that item again."""
+        """Item ``index`` with a given seed, whatever the epoch; see `replay`."""
         clips = self.clips.read(index, clip_seed)
         known: dict[str, Any] = {"clip_seed": clip_seed, "clip_index": clips[0]["index"]}
         for name in ("label", "audio_label"):
@@ -74,3 +74,17 @@ class PretrainingDataset(Dataset[dict[str, Any]]):
 def collate(items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
     """Stacks items into a batch: every tensor gains a leading axis, integers become int64 ``(B,)``."""
     return default_collate(list(items))
+
+
+def replay(dataset: PretrainingDataset, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Makes a batch again from what it says of itself, to the bit: in another process, or long after the run.
+
+    Args:
+        dataset: the same clips and pipeline; its seed and epoch play no part.
+        batch: ``clip_index`` and ``clip_seed`` of the batch, int64 ``(B,)``.
+
+    Returns:
+        The batch as `collate` made it.
+    """
+    identities = zip(batch["clip_index"].tolist(), batch["clip_seed"].tolist(), strict=True)
+    return collate([dataset.item(index, seed) for index, seed in identities])

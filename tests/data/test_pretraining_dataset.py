@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
 from avzoo.data.clips import ClipDataset, ClipSample, item_seed
-from avzoo.data.pretraining_dataset import PretrainingDataset, collate
+from avzoo.data.folder import FolderDataset
+from avzoo.data.pretraining_dataset import PretrainingDataset, collate, replay
 from avzoo.data.view_config import AudioViewConfig, VideoViewConfig, ViewConfig
 from avzoo.data.views import ViewPipeline
+from avzoo.media import ClipSpec, write_clip
 
 
 class SeededClips(ClipDataset):
@@ -26,9 +31,8 @@ class SeededClips(ClipDataset):
         return [self.sample({"frames": level.repeat(2, 3, 8, 8), "samples": samples}, index)]
 
 
-@pytest.fixture
-def dataset() -> PretrainingDataset:
-    config = ViewConfig(
+def tiny_views() -> ViewConfig:
+    return ViewConfig(
         global_video=VideoViewConfig(num_frames=2, image_size=8),
         local_video=VideoViewConfig(num_frames=2, image_size=8),
         global_audio=AudioViewConfig(num_samples=2200),
@@ -36,7 +40,11 @@ def dataset() -> PretrainingDataset:
         tubelet_size=2,
         patch_size=8,
     )
-    return PretrainingDataset(SeededClips(), ViewPipeline(config), seed=5)
+
+
+@pytest.fixture
+def dataset() -> PretrainingDataset:
+    return PretrainingDataset(SeededClips(), ViewPipeline(tiny_views()), seed=5)
 
 
 def test_items_follow_from_seed_epoch_and_index(dataset: PretrainingDataset) -> None:
@@ -91,10 +99,29 @@ def test_outside(dataset: PretrainingDataset) -> None:
             dataset.clips[index]
 
 
-def test_items_tell_which_clip_they_are_of_and_can_be_had_again(dataset: PretrainingDataset) -> None:
+def test_items_tell_which_clip_they_are_of(dataset: PretrainingDataset) -> None:
     item = dataset[3]
     assert item["clip_index"] == 3 and "label" not in item
-    again = dataset.item(item["clip_index"], item["clip_seed"])
-    assert all(torch.equal(torch.as_tensor(item[name]), torch.as_tensor(again[name])) for name in item)
     dataset.clips.labels = np.array([5, 6, 7, 8])
     assert dataset[1]["label"] == 6 and collate([dataset[0], dataset[1]])["label"].tolist() == [5, 6]
+
+
+@pytest.mark.parametrize("options", [{}, {"windows_per_file": 3}, {"whole_files": True}])
+def test_a_batch_is_replayed_to_the_bit(tmp_path: Path, options: dict[str, Any]) -> None:
+    """Also where a file stands in for a broken one."""
+    levels = torch.arange(24, dtype=torch.uint8).view(-1, 1, 1, 1)
+    for name in ("b", "c"):
+        sound = torch.rand(48_000, generator=torch.Generator().manual_seed(ord(name))) - 0.5
+        write_clip(tmp_path / f"{name}.mp4", (5 * levels + ord(name)).expand(-1, 3, 16, 16), 8, sound)
+    (tmp_path / "a.mp4").write_text("no video")
+    spec = ClipSpec(num_frames=8, short_side=8)
+
+    def dataset(seed: int) -> PretrainingDataset:
+        return PretrainingDataset(FolderDataset(tmp_path, spec, **options), ViewPipeline(tiny_views()), seed)
+
+    first = dataset(7)
+    first.set_epoch(4)
+    (batch,) = DataLoader(first, batch_size=3, num_workers=1, collate_fn=collate)
+    again = replay(dataset(0), {name: batch[name] for name in ("clip_index", "clip_seed")})
+    assert batch.keys() == again.keys() and all(torch.equal(batch[name], again[name]) for name in batch)
+    assert batch["clip_index"].tolist()[1:] == [1, 2] and batch["clip_index"][0] != 0
