@@ -239,6 +239,8 @@ def _told_in_a_sentence(repo: str, endpoint: str) -> Iterator[None]:
     except HfHubHTTPError as error:
         raise _refusal(repo, endpoint, error) from None
     except connection_errors() as error:
+        if getattr(error, "filename", None) is not None:
+            raise  # a file of this machine
         raise _broken(endpoint, error) from None
     except RuntimeError as error:  # how the client reports a large file that could not be sent
         if isinstance(error.__cause__, HfHubHTTPError):

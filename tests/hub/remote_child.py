@@ -13,7 +13,7 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-ABSENT = ("avzoo", "wrapt", "av", "pyarrow", "sklearn", "timm")
+ABSENT = ("avzoo", "wrapt", "av", "pyarrow", "sklearn", "accelerate")
 
 
 def installed(module):
