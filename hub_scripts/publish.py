@@ -45,9 +45,7 @@ def folders(source: str) -> list[Path]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "sources", nargs="+", metavar="SOURCE", help="packaged name, or folder of one or many"
-    )
+    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="packaged name, or folder of one or many")
     parser.add_argument("--owner", required=True, help="user or organisation on the Hub")
     parser.add_argument("--revision", metavar="TAG", help="tag for the commits; a tag never moves")
     parser.add_argument("--private", action="store_true", help="create repositories that only their owners see")
