@@ -30,7 +30,7 @@ VERBS = {
     "push": "Publish a checkpoint on the Hub.",
     "list": "Checkpoints: those of the package and those that others released.",
     "info": "What a checkpoint is: licence, type, figures, how to get it.",
-    "doctor": "What of this machine works: versions, devices, decoders.",
+    "doctor": "What works: versions, devices, decoders; or the media of a dataset.",
 }
 
 

@@ -1,14 +1,12 @@
-"""``avzoo doctor``: what of this machine works."""
+"""``avzoo doctor``: what of this machine, or of a dataset, works."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LIBRARIES = ["avzoo", "torch", "torchvision", "torchaudio", "transformers", "accelerate", "av", "decord", "gradio"]
 
@@ -80,7 +78,6 @@ def _decoders() -> dict[str, dict[str, Any]]:
     """
     import tempfile
     from importlib.util import find_spec
-    from pathlib import Path
     from typing import get_args
 
     from avzoo.media import ClipSpec, MediaError, read_clip
@@ -113,12 +110,45 @@ def _decoders() -> dict[str, dict[str, Any]]:
 
 
 def command(
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    topic: Annotated[
+        Literal["data"] | None, typer.Argument(help="data: check the media of PATH instead of the machine.")
+    ] = None,
+    path: Annotated[Path | None, typer.Argument(help="With data: a folder, or a list of files.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output; no progress.")] = False,
+    kind: Annotated[
+        str | None, typer.Option(help="With data: layout, such as kinetics400; by default whatever media PATH holds.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="With --kind: such as split=val; repeatable.")
+    ] = None,
+    need: Annotated[
+        Literal["both", "video", "audio"], typer.Option(help="With data: what files must have; the rest is not read.")
+    ] = "both",
+    min_duration: Annotated[float, typer.Option(help="With data: seconds that files must have of it.")] = 1.1,
+    timeout: Annotated[float, typer.Option(help="With data: seconds that one file may take.")] = 120.0,
+    workers: Annotated[int | None, typer.Option(min=1, help="With data: decode processes; one per core.")] = None,
 ) -> None:
     """Report what of this machine works: versions, devices, FFmpeg, and every decoder on a generated clip.
 
     Exits with 1 when an installed decoder fails or disagrees with the first, with 3 when none works.
+
+    "avzoo doctor data PATH" decodes the media of a dataset once, in processes that may die, and reports files that
+    cannot be read, lack picture or sound, are short, muted, still, or duplicates. Exits with 1 when something is wrong
+    with a file, with 3 when no file can be used.
     """
+    if topic == "data":
+        from avzoo.cli._doctor_data import check
+        from avzoo.errors import AvzooError
+        from avzoo.extract.inspection import Checks
+
+        if path is None:
+            raise AvzooError("say which folder or list to check: avzoo doctor data PATH")
+        checks = Checks(need != "audio", need != "video", min_duration, timeout=timeout)
+        raise typer.Exit(check(path, kind, settings or (), checks, workers, as_json))
+    _check_machine(as_json)
+
+
+def _check_machine(as_json: bool) -> None:
     from avzoo.checkpoints import packaged
 
     report: dict[str, Any] = {

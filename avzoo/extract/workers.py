@@ -14,7 +14,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from multiprocessing import BufferTooShort
@@ -116,8 +116,8 @@ class DecodeWorker:
         self._stopped = True
         self._kill()
 
-    def decode(self, path: str, spec: ClipSpec) -> Iterator[Durations | Clip]:
-        """Decodes a file in the worker.
+    def decode(self, path: str, spec: ClipSpec) -> Generator[Durations | Clip, None, None]:
+        """Decodes a file in the worker; closing the generator before its end ends the process, too.
 
         Yields:
             What the header tells, then the clips in order.
