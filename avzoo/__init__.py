@@ -53,9 +53,11 @@ if TYPE_CHECKING:
         CrissCrossPreTrainingConfig as CrissCrossPreTrainingConfig,
     )
     from avzoo.pretraining.configuration_vssl_pretraining import VSSLPreTrainingConfig as VSSLPreTrainingConfig
+    from avzoo.pretraining.configuration_xdc_pretraining import XDCPreTrainingConfig as XDCPreTrainingConfig
     from avzoo.pretraining.configuration_xkd_pretraining import XKDPreTrainingConfig as XKDPreTrainingConfig
     from avzoo.pretraining.modeling_crisscross_pretraining import CrissCrossForPreTraining as CrissCrossForPreTraining
     from avzoo.pretraining.modeling_vssl_pretraining import VSSLForPreTraining as VSSLForPreTraining
+    from avzoo.pretraining.modeling_xdc_pretraining import XDCForPreTraining as XDCForPreTraining
     from avzoo.pretraining.modeling_xkd_pretraining import XKDForPreTraining as XKDForPreTraining
     from avzoo.processing.feature_extraction_cnn14 import CNN14FeatureExtractor as CNN14FeatureExtractor
     from avzoo.processing.feature_extraction_crisscross import CrissCrossFeatureExtractor as CrissCrossFeatureExtractor
@@ -116,6 +118,8 @@ else:
         "CrissCrossForPreTraining": "pretraining.modeling_crisscross_pretraining",
         "VSSLPreTrainingConfig": "pretraining.configuration_vssl_pretraining",
         "VSSLForPreTraining": "pretraining.modeling_vssl_pretraining",
+        "XDCPreTrainingConfig": "pretraining.configuration_xdc_pretraining",
+        "XDCForPreTraining": "pretraining.modeling_xdc_pretraining",
         "XKDPreTrainingConfig": "pretraining.configuration_xkd_pretraining",
         "XKDForPreTraining": "pretraining.modeling_xkd_pretraining",
         "CNN14FeatureExtractor": "processing.feature_extraction_cnn14",

@@ -109,6 +109,10 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             audio_classification="models.modeling_xdc:XDCForAudioClassification",
             feature_extractor="processing.feature_extraction_xdc:XDCFeatureExtractor",
         ),
+        "xdc_pretraining": Family(
+            config="pretraining.configuration_xdc_pretraining:XDCPreTrainingConfig",
+            pretraining="pretraining.modeling_xdc_pretraining:XDCForPreTraining",
+        ),
         "vssl": Family(
             config="models.configuration_vssl:VSSLConfig",
             model="models.modeling_vssl:VSSLModel",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Self, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
+from avzoo.data.windows import WindowSampler
 from avzoo.errors import AvzooError
 
 
@@ -60,11 +62,13 @@ class ClipDataset(Dataset[list[ClipSample]], ABC):
         labels: class of every item, int64 ``(N,)``; None without labels.
         audio_labels: class of every sound where it may be another, int64 ``(N,)``; None else.
         class_names: name of every class; None where the classes are numbers or missing.
+        windows: draws the windows of an item.
     """
 
     labels: npt.NDArray[np.int64] | None = None
     audio_labels: npt.NDArray[np.int64] | None = None
     class_names: Sequence[str] | None = None
+    windows: WindowSampler
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
@@ -87,6 +91,12 @@ class ClipDataset(Dataset[list[ClipSample]], ABC):
     @abstractmethod
     def read(self, index: int, seed: int) -> list[ClipSample]:
         """Item ``index``, one clip per window; where the windows are is a function of ``index`` and ``seed`` alone."""
+
+    def with_windows(self, windows: WindowSampler) -> Self:
+        """The same items, cut elsewhere. What is kept of whole files is shared with this dataset."""
+        copied = copy.copy(self)
+        copied.windows = windows
+        return copied
 
     def sample(self, decoded: Decoded, index: int) -> ClipSample:
         """A clip of item ``index`` with its labels."""

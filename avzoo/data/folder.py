@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -106,6 +107,14 @@ class FolderDataset(ClipDataset):
             except (MediaError, DataError) as error:
                 self._report(candidate, error)
         raise DataError(f"{self.paths[index]} and {_MAX_REPLACEMENTS} other files cannot be used; see the log for why")
+
+    def with_windows(self, windows: WindowSampler) -> Self:
+        """The same files, cut elsewhere: windows that were kept, or fixed, are those of this dataset and not shared."""
+        copied = super().with_windows(windows)
+        copied.windows_per_file = None
+        if not copied.whole_files:
+            copied._cache = None
+        return copied
 
     def _candidates(self, index: int) -> Iterable[int]:
         """The file itself, then files drawn at random: a function of ``index`` alone."""

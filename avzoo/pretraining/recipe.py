@@ -18,10 +18,11 @@ from avzoo.pretraining.data_sections import DataSection
 from avzoo.pretraining.model_section import ModelSection
 from avzoo.pretraining.section import Section, check_keys, check_value
 from avzoo.pretraining.vssl_recipe import VSSLModelSection
+from avzoo.pretraining.xdc_recipe import XDCModelSection
 from avzoo.pretraining.xkd_recipe import XKDModelSection
 
 # The methods that can be trained, told apart by `family`.
-_METHODS: Sequence[type[ModelSection]] = (CrissCrossModelSection, VSSLModelSection, XKDModelSection)
+_METHODS: Sequence[type[ModelSection]] = (CrissCrossModelSection, VSSLModelSection, XDCModelSection, XKDModelSection)
 
 _PACKAGED = Path(str(resources.files("avzoo.pretraining"))) / "recipes"
 
