@@ -139,6 +139,7 @@ class CrissCrossForPreTraining(AVPreTrainedModel, ConvNetPreTrainedModel):
         needed = {view for pair in self.config.pairs for view in views_of(pair)}
         projections: dict[str, torch.Tensor] = {}
         predictions: dict[str, torch.Tensor] = {}
+        output = CrissCrossForPreTrainingOutput()
         for modality in self.config.modalities:
             views = inputs[modality]
             if views is None or views.shape[1] != 2:
@@ -146,24 +147,16 @@ class CrissCrossForPreTraining(AVPreTrainedModel, ConvNetPreTrainedModel):
                 raise ValueError(f"the loss needs two {modality} views (B, 2, ...), got {given}")
             for name, view in zip(_VIEWS[modality], views.unbind(1), strict=True):
                 if name in needed:
-                    projections[name] = self.project(modality, view)
+                    features = self._backbone(modality)(view).pooler_output
+                    projections[name] = self._project(modality, features)
                     predictions[name] = self._predictor(modality)(projections[name])
-        losses, loss = self._losses(projections, predictions)
-        first = {
-            modality: next((projections[v] for v in _VIEWS[modality] if v in projections), None) for modality in _VIEWS
-        }
-        return CrissCrossForPreTrainingOutput(
-            loss=loss, losses=losses, student_video=first["video"], student_audio=first["audio"]
-        )
+                    output[f"student_{modality}"] = features
+        output["losses"], output["loss"] = self._losses(projections, predictions)
+        return output
 
-    def project(self, modality: str, view: torch.Tensor) -> torch.Tensor:
-        """Projections of one view of a modality `(B, P)`: encoder, projector and, if configured, normalisation.
-
-        Args:
-            modality: `video` or `audio`.
-            view: Clips `(B, T, C, H, W)` or log-mels `(B, 1, mel, frames)`.
-        """
-        projections = self.get_submodule(f"{modality}_projector")(self._backbone(modality)(view).pooler_output)
+    def _project(self, modality: str, features: torch.Tensor) -> torch.Tensor:
+        """Projections of encoder features `(B, P)`, of unit length where the configuration says so."""
+        projections = self.get_submodule(f"{modality}_projector")(features)
         return nn.functional.normalize(projections, dim=1) if self.config.normalize_projections else projections
 
     def _losses(

@@ -34,6 +34,11 @@ QUIET = ("training.logging_steps=1", "training.use_cpu=true")
 #: What makes the objective of a method one of the whole batch, where it is one of each process by default; and other
 #: objectives of the same method whose gradients are to agree too.
 VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "crisscross_smoke_synth": {
+        "as released": (),
+        "picture alone": ("model.objective.terms=[v1v2]",),
+        "one predictor for both": ("model.objective.predictor=common", "model.objective.normalize_projections=true"),
+    },
     "xkd_smoke_synth": {
         "discrepancy over all processes": ("model.objective.gather_mmd=true", "model.objective.mmd_float64=true"),
         "without discrepancy": ("model.objective.alignment_weight=0",),

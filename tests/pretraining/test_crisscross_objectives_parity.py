@@ -131,7 +131,8 @@ def test_heads_of_the_ablations(layers, predictor, normalize):
     predictors = {name for name, _ in model.named_children() if name.endswith("predictor")}
     assert predictors == ({"predictor"} if predictor == "common" else {"video_predictor", "audio_predictor"})
     out = model(**views())
-    assert torch.allclose(out.student_audio.norm(dim=1), torch.ones(4)) == normalize
+    projections = model._project("audio", out.student_audio)
+    assert torch.allclose(projections.norm(dim=1), torch.ones(4)) == normalize
     out.loss.backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
 
