@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 import torch
+from transformers import AutoModelForPreTraining
 
 from avzoo.hub import convert_state_dict, official_state_dict
 from avzoo.models.configuration_crisscross import CrissCrossConfig
@@ -199,3 +200,25 @@ def test_the_official_size_and_its_training_checkpoint():
 def test_mistakes_are_named(fields, message):
     with pytest.raises(Exception, match=message):
         CrissCrossPreTrainingConfig(**fields)
+
+
+@pytest.mark.parametrize("fields", [{}, {"terms": ["a1a2"]}, {"predictor": "common", "projector_layers": 2}])
+def test_a_training_model_is_saved_and_loaded_through_the_auto_classes(fields, tmp_path):
+    model = tiny(**fields).eval()
+    model.save_pretrained(tmp_path)
+    again, loading = CrissCrossForPreTraining.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(loading.values())
+    assert type(AutoModelForPreTraining.from_pretrained(tmp_path)) is CrissCrossForPreTraining
+    batch = views(model.config.modalities)
+    assert torch.equal(again.eval()(**batch).loss, model(**batch).loss)
+
+
+def test_checkpointed_activations_change_neither_gradients_nor_statistics():
+    plain, checkpointed = tiny(), tiny()
+    checkpointed.activation_checkpointing_enable()
+    for model in (plain, checkpointed):
+        model.train()(**views()).loss.backward()
+    for one, other in zip(plain.parameters(), checkpointed.parameters(), strict=True):
+        close(other.grad, one.grad, 1e-6, 1e-4)
+    for one, other in zip(plain.buffers(), checkpointed.buffers(), strict=True):
+        close(other, one, 1e-7)
