@@ -28,16 +28,17 @@ def command(
     and at the end.
 
     Exit codes: 0 trained; 1 trained, but not published; 2 the recipe, the data, the folder or the repository cannot be
-    used; 3 the loss diverged.
+    used; 3 the run had to stop: the loss diverged, memory ran out, or the
+    representation collapsed.
     """
     from avzoo.pretraining.recipe import load_recipe
     from avzoo.pretraining.run import DATA_FILE, PublishError, pretrain
-    from avzoo.pretraining.trainer import TrainingDiverged
+    from avzoo.pretraining.stops import TrainingStopped
 
     chosen = load_recipe(recipe, overrides or ())
     try:
         result = pretrain(chosen, out or Path("runs") / Path(recipe).stem, resume, quiet=as_json)
-    except TrainingDiverged as error:
+    except TrainingStopped as error:
         typer.echo(f"avzoo: error: {error}", err=True)
         raise typer.Exit(3) from None
     except PublishError as error:

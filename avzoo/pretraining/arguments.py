@@ -59,6 +59,7 @@ class AVTrainingArguments(TrainingArguments):
         collapse_min_rank: smallest healthy effective rank, as a share of the largest a batch of that size can have.
         collapse_temperature: temperature of the softmax in the divergence.
         collapse_patience: consecutive logs below a threshold before the monitor warns.
+        collapse_action: ``warn`` goes on after the warning, ``stop`` ends the run with it.
 
     Raises:
         ValueError: a value is out of its range, or a field is set that the ones above replace.
@@ -95,6 +96,7 @@ class AVTrainingArguments(TrainingArguments):
     collapse_min_rank: float = field(default=0.05, metadata={"help": "Least share of the possible effective rank."})
     collapse_temperature: float = field(default=0.1, metadata={"help": "Temperature of the compared distributions."})
     collapse_patience: int = field(default=3, metadata={"help": "Logs below a threshold before a warning."})
+    collapse_action: str = field(default="warn", metadata={"help": "warn or stop."})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,6 +115,7 @@ class AVTrainingArguments(TrainingArguments):
         _require(self, "export_network", self.export_network in ("teacher", "student"), "teacher or student")
         _require(self, "collapse_temperature", self.collapse_temperature > 0, "above 0")
         _require(self, "collapse_patience", self.collapse_patience >= 1, "at least 1")
+        _require(self, "collapse_action", self.collapse_action in ("warn", "stop"), "warn or stop")
 
     def _check_optimisation(self) -> None:
         self.milestones = list(self.milestones)

@@ -88,14 +88,21 @@ class LossMeter(TrainerCallback, ExportableState):
     """
 
     def __init__(self) -> None:
+        self.names: list[str] = []
         self.totals: dict[str, Tensor] = {}
         self.count = 0
+
+    @property
+    def finite(self) -> bool:
+        """Whether every sum is a finite number."""
+        return not self.totals or bool(torch.stack(list(self.totals.values())).isfinite().all())
 
     def add(self, parts: Mapping[str, Tensor]) -> None:
         """Adds the scalars of one forward pass."""
         for name, part in parts.items():
             value = part.detach().float()
             self.totals[name] = self.totals[name].to(value.device) + value if name in self.totals else value
+        self.names = list(self.totals)
         self.count += 1
 
     def synchronise(self, reduce: Callable[[Tensor], Tensor]) -> None:

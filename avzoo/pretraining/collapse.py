@@ -84,6 +84,11 @@ class CollapseMonitor(TrainerCallback, ExportableState):
         min_rank: as above.
         temperature: as above.
         patience: as above.
+
+    Attributes:
+        thresholds: smallest healthy value of each kind of measure.
+        below: consecutive logs for which each measure has been below its threshold.
+        good_step: step of the newest checkpoint that was saved while all was well; None before there is one.
     """
 
     def __init__(
@@ -93,7 +98,13 @@ class CollapseMonitor(TrainerCallback, ExportableState):
         self.temperature = temperature
         self.patience = patience
         self.below: dict[str, int] = {}
+        self.good_step: int | None = None
         self._last: dict[str, Tensor] = {}
+
+    @property
+    def healthy(self) -> bool:
+        """Whether no measure was below its threshold at the last log."""
+        return not any(self.below.values())
 
     def observe(self, outputs: Mapping[str, Any]) -> None:
         """Keeps the head outputs of a forward pass; nothing is computed."""
@@ -108,7 +119,8 @@ class CollapseMonitor(TrainerCallback, ExportableState):
             possible = max(1, min(len(features) - 1, features.shape[1]))
             measures[f"rank_{name}"] = effective_rank(features) / possible
         for teacher, student in _DISTILLED:
-            if teacher in self._last and student in self._last:
+            alike = {self._last[name].shape[1] for name in (teacher, student) if name in self._last}
+            if teacher in self._last and student in self._last and len(alike) == 1:
                 gap = distribution_gap(self._last[teacher], self._last[student], self.temperature)
                 measures[f"gap_{teacher}_{student}"] = gap
         return measures
@@ -135,5 +147,5 @@ class CollapseMonitor(TrainerCallback, ExportableState):
         thresholds = {f"min_{kind}": value for kind, value in self.thresholds.items()}
         return {
             "args": {**thresholds, "temperature": self.temperature, "patience": self.patience},
-            "attributes": {"below": self.below},
+            "attributes": {"below": self.below, "good_step": self.good_step},
         }

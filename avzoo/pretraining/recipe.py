@@ -13,16 +13,26 @@ from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, Validati
 
 from avzoo.errors import AvzooError
 from avzoo.pretraining.arguments import OptimizerName, ScheduleName
+from avzoo.pretraining.ccl_recipe import CCLModelSection
 from avzoo.pretraining.crisscross_recipe import CrissCrossModelSection
 from avzoo.pretraining.data_sections import DataSection
 from avzoo.pretraining.model_section import ModelSection
+from avzoo.pretraining.probe import ProbeName
 from avzoo.pretraining.section import Section, check_keys, check_value
 from avzoo.pretraining.vssl_recipe import VSSLModelSection
 from avzoo.pretraining.xdc_recipe import XDCModelSection
 from avzoo.pretraining.xkd_recipe import XKDModelSection
 
 # The methods that can be trained, told apart by `family`.
-_METHODS: Sequence[type[ModelSection]] = (CrissCrossModelSection, VSSLModelSection, XDCModelSection, XKDModelSection)
+_METHODS: Sequence[type[ModelSection]] = (
+    CCLModelSection,
+    CrissCrossModelSection,
+    VSSLModelSection,
+    XDCModelSection,
+    XKDModelSection,
+)
+
+TrackerName = Literal["tensorboard", "wandb", "trackio"]
 
 _PACKAGED = Path(str(resources.files("avzoo.pretraining"))) / "recipes"
 
@@ -41,6 +51,12 @@ class TrainingSection(Section):
         push_to_hub: publish the encoder on the Hub at every save and at the end; the token is that of
             ``hf auth login`` or ``HF_TOKEN``.
         hub_model_id: the repository, ``owner/name``.
+        report_to: trackers that get the logs too: ``tensorboard`` (files in the folder of the run), ``wandb``,
+            ``trackio``; each wants its package.
+        probe: ``knn`` or ``linear`` reads classes from the features while training goes on, where the data have
+            labels, see `avzoo.pretraining.probe.OnlineProbe`; training itself stays the same.
+        probe_steps: steps between two probes.
+        probe_clips: clips of a probe; half of them train it, half test it.
     """
 
     batch_size: Annotated[int, Field(ge=1)]
@@ -77,6 +93,10 @@ class TrainingSection(Section):
     save_steps: Annotated[int, Field(ge=1)] = 1000
     save_total_limit: Annotated[int, Field(ge=1)] | None = 1
     export_network: Literal["teacher", "student"] = "teacher"
+    report_to: tuple[TrackerName, ...] = ()
+    probe: ProbeName | None = None
+    probe_steps: Annotated[int, Field(ge=1)] = 1000
+    probe_clips: Annotated[int, Field(ge=4)] = 512
     push_to_hub: bool = False
     hub_model_id: str | None = None
     hub_private_repo: bool = False
@@ -87,6 +107,7 @@ class TrainingSection(Section):
     collapse_min_rank: float = 0.05
     collapse_temperature: Annotated[float, Field(gt=0)] = 0.1
     collapse_patience: Annotated[int, Field(ge=1)] = 3
+    collapse_action: Literal["warn", "stop"] = "warn"
 
 
 class Recipe(Section):

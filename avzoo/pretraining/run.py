@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from avzoo.pretraining.arguments import AVTrainingArguments
 from avzoo.pretraining.card_callback import CardCallback
 from avzoo.pretraining.data_sections import FilesSection, SyntheticSection
 from avzoo.pretraining.export import EncoderExport
+from avzoo.pretraining.probe import OnlineProbe
 from avzoo.pretraining.publishing import Publisher
 from avzoo.pretraining.recipe import Recipe
 from avzoo.pretraining.trainer import AVTrainer
@@ -47,7 +50,15 @@ _FREE = {
     "hub_private_repo",
     "hub_revision",
     "hub_strategy",
+    "report_to",
+    "probe",
+    "probe_steps",
+    "probe_clips",
 }
+
+
+# What is not for `AVTrainingArguments`.
+_NO_ARGUMENTS = {"batch_size", "threads", "probe", "probe_steps", "probe_clips"}
 
 
 class RunError(AvzooError):
@@ -146,8 +157,17 @@ def trainer_of(recipe: Recipe, args: AVTrainingArguments, clips: ClipDataset) ->
     elsewhere = recipe.model_copy(update={"data": recipe.data.without_places()})
     export = EncoderExport(recipe.model.processor(recipe.views, recipe.data.fps), card, elsewhere.to_yaml())
     model = recipe.model.model()
-    callbacks = [card, *recipe.model.callbacks(model, data, args)]
+    callbacks = [card, *recipe.model.callbacks(model, data, args), *_probes(recipe, clips)]
     return AVTrainer(model, args, data, collate, callbacks=callbacks, export=export)
+
+
+def _probes(recipe: Recipe, clips: ClipDataset) -> list[OnlineProbe]:
+    training = recipe.training
+    if training.probe is None:
+        return []
+    processor = recipe.model.processor(recipe.views, recipe.data.fps)
+    settings = (training.export_network, training.probe, training.probe_steps, training.probe_clips)
+    return [OnlineProbe(clips, processor, *settings)]
 
 
 def arguments_of(recipe: Recipe, out: Path, quiet: bool = False) -> AVTrainingArguments:
@@ -158,10 +178,21 @@ def arguments_of(recipe: Recipe, out: Path, quiet: bool = False) -> AVTrainingAr
     """
     if recipe.training.fp16 and (recipe.training.use_cpu or not torch.accelerator.is_available()):
         raise RunError("The recipe trains in fp16, which needs a GPU; add --set training.fp16=false.")
-    fields = recipe.training.model_dump(exclude={"batch_size", "threads"})
+    for tracker in recipe.training.report_to:
+        if find_spec(tracker) is None:
+            raise RunError(f"training.report_to names {tracker}, which is not installed: pip install {tracker}.")
+    if recipe.training.torch_compile and not _can_compile(recipe.training.use_cpu):
+        raise RunError(
+            "torch_compile needs a C++ compiler on CPU and Triton on a GPU, and this machine has none; install one or "
+            "add --set training.torch_compile=false."
+        )
+    fields = recipe.training.model_dump(exclude=_NO_ARGUMENTS)
+    fields["report_to"] = list(recipe.training.report_to)
     args = AVTrainingArguments(
         output_dir=str(out),
         seed=recipe.seed,
+        run_name=out.resolve().name,
+        project="avzoo",
         disable_tqdm=quiet,
         dataloader_persistent_workers=recipe.training.dataloader_num_workers > 0,
         **fields,
@@ -174,6 +205,12 @@ def arguments_of(recipe: Recipe, out: Path, quiet: bool = False) -> AVTrainingAr
         )
     args.per_device_train_batch_size = recipe.training.batch_size // shares
     return args
+
+
+def _can_compile(on_cpu: bool) -> bool:
+    if not on_cpu and torch.cuda.is_available():
+        return find_spec("triton") is not None
+    return any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++", "clang++"))
 
 
 def _claim(recipe: Recipe, out: Path, resume: bool) -> None:

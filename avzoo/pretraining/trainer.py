@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import Dataset, Sampler, default_collate
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
-from transformers.trainer_utils import HubStrategy, rotate_checkpoints
+from transformers.trainer_utils import HubStrategy, TrainOutput, rotate_checkpoints
 
 from avzoo.errors import AvzooError
 from avzoo.pretraining.arguments import AVTrainingArguments
@@ -24,20 +24,19 @@ from avzoo.pretraining.batch_norm import synchronise_batch_norms
 from avzoo.pretraining.callbacks import LossMeter, ProgressBar, StepHooks, WeightDecaySchedule
 from avzoo.pretraining.collapse import CollapseMonitor
 from avzoo.pretraining.export import EncoderExport
+from avzoo.pretraining.history_plot import HistoryPlot
 from avzoo.pretraining.modeling import AVPreTrainedModel
 from avzoo.pretraining.optim import ParameterGroup, clip_gradients_per_tensor, create_optimizer
+from avzoo.pretraining.probe import OnlineProbe
 from avzoo.pretraining.progress import TrainingProgress
 from avzoo.pretraining.publishing import Publisher
 from avzoo.pretraining.sampler import EpochSampler
 from avzoo.pretraining.schedules import learning_rate_factors
+from avzoo.pretraining.stops import TrainingStopped, all_finite, collapsed, diverged, memory_advice
 
 logger = logging.getLogger(__name__)
 
 _STAGING = ".partial"
-
-
-class TrainingDiverged(AvzooError):
-    """The loss is no longer a finite number."""
 
 
 class AVTrainer(Trainer):
@@ -67,7 +66,9 @@ class AVTrainer(Trainer):
     Raises:
         AvzooError: several GPUs are visible to one process, the data do not fill one batch, or the repository cannot
             be written to.
-        TrainingDiverged: in ``train``, when a logged loss is not finite.
+        TrainingStopped: in ``train``: the loss or a weight is not finite, memory ran out, or the representation
+            collapsed and ``collapse_action`` is ``stop``. No such state is saved, and the last checkpoint from before
+            stays, whatever ``save_total_limit``.
     """
 
     args: AVTrainingArguments
@@ -118,6 +119,11 @@ class AVTrainer(Trainer):
                 patience=args.collapse_patience,
             )
         )
+        self._plot = HistoryPlot(lambda: self.loss_meter.names, self.collapse_monitor.thresholds)
+        self.add_callback(self._plot)
+        for callback in callbacks or ():
+            if isinstance(callback, OnlineProbe):
+                callback.report = self._report
         if not args.disable_tqdm:
             self.add_callback(ProgressBar())
 
@@ -158,6 +164,15 @@ class AVTrainer(Trainer):
         values = super().set_initial_training_values(args, dataloader)
         self._steps_per_epoch = values[1]
         return values
+
+    def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
+        """Trains, see `transformers.Trainer.train`; draws the course of the run also where it has to stop."""
+        try:
+            with memory_advice(self.args):
+                return super().train(*args, **kwargs)
+        except TrainingStopped:
+            self._plot.write(self.args, self.state)
+            raise
 
     # ---- one step ----
 
@@ -207,16 +222,16 @@ class AVTrainer(Trainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the loss parts, the signs of collapse, the model's own scalars and the rate to a training log."""
+        warnings: list[str] = []
         if "loss" in logs and start_time is not None:
             self.loss_meter.synchronise(self._mean_over_processes)
             logs.update(self.loss_meter.drain())
             if not math.isfinite(logs["loss"]):
-                raise TrainingDiverged(
-                    f"The loss is {logs['loss']} at step {self.state.global_step}; lower learning_rate, lengthen "
-                    "warmup_epochs, or train in bf16 or fp32 rather than fp16."
-                )
+                super().log(logs, start_time)
+                raise diverged(f"The loss is {logs['loss']}", self.state.global_step, str(self.args.output_dir))
             measures = self._measure()
-            for warning in self.collapse_monitor.judge(measures, self.state.global_step):
+            warnings = self.collapse_monitor.judge(measures, self.state.global_step)
+            for warning in warnings:
                 if self.is_world_process_zero():
                     logger.warning(warning)
             steps = self.state.global_step - self._initial_global_step
@@ -225,6 +240,14 @@ class AVTrainer(Trainer):
             logs["clips_per_second"] = steps * self.get_total_train_batch_size(self.args) / elapsed
             logs["seconds_left"] = elapsed / steps * (self.state.max_steps - self.state.global_step)
         super().log(logs, start_time)
+        if warnings and self.args.collapse_action == "stop":
+            raise collapsed(warnings[0], str(self.args.output_dir))
+
+    def _report(self, logs: dict[str, float]) -> None:
+        """Logs what was found between two training logs, and leaves the next one due when it was."""
+        due = self.control.should_log
+        self.log(logs)
+        self.control.should_log = due
 
     def _measure(self) -> dict[str, float]:
         measures = self.collapse_monitor.measure()
@@ -241,6 +264,10 @@ class AVTrainer(Trainer):
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         self.loss_meter.synchronise(self._mean_over_processes)
         run = Path(self._get_output_dir(trial))
+        if not self.loss_meter.finite or not all_finite(self._hooks.model):
+            raise diverged("The loss or a weight is not finite", self.state.global_step, str(run))
+        if self.collapse_monitor.healthy:
+            self.collapse_monitor.good_step = self.state.global_step
         if self.args.should_save:
             shutil.rmtree(run / _STAGING, ignore_errors=True)  # left by a run that was killed while saving
         self.accelerator.wait_for_everyone()
@@ -256,7 +283,9 @@ class AVTrainer(Trainer):
             shutil.rmtree(run / name, ignore_errors=True)
             os.replace(run / _STAGING / name, run / name)
             (run / _STAGING).rmdir()
-            rotate_checkpoints(str(run), self.args.save_total_limit)
+            good = self.collapse_monitor.good_step
+            kept = None if good is None else str(run / f"checkpoint-{good}")
+            rotate_checkpoints(str(run), self.args.save_total_limit, kept)
         self.accelerator.wait_for_everyone()
 
     def _get_output_dir(self, trial: Any) -> str:

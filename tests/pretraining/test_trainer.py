@@ -11,7 +11,8 @@ from transformers import TrainerCallback
 from avzoo.errors import AvzooError
 from avzoo.pretraining.optim import ParameterGroup
 from avzoo.pretraining.schedules import cosine_schedule
-from avzoo.pretraining.trainer import AVTrainer, TrainingDiverged
+from avzoo.pretraining.stops import TrainingDiverged
+from avzoo.pretraining.trainer import AVTrainer
 
 
 def toy_trainer(tmp_path, model=None, data=None, callbacks=None, **fields):

@@ -1,0 +1,111 @@
+"""Runs that cannot go on say why and what to do, and leave a checkpoint from before the trouble."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny_runs import arguments
+from torch import nn
+from toy_method import ToyConfig, ToyDataset, ToyForPreTraining
+from transformers import TrainerCallback
+
+from avzoo.pretraining.stops import (
+    OutOfMemory,
+    RepresentationCollapsed,
+    TrainingDiverged,
+    all_finite,
+    memory_advice,
+)
+from avzoo.pretraining.trainer import AVTrainer
+
+
+class At(TrainerCallback):
+    """Does something to the model after a step."""
+
+    def __init__(self, step, action):
+        self.step, self.action = step, action
+
+    def on_step_end(self, args, state, control, model, **kwargs):
+        if state.global_step == self.step:
+            self.action(model)
+
+
+def poison(model: nn.Module) -> None:
+    with torch.no_grad():
+        model.student_v.weight[0, 0] = float("nan")
+
+
+def collapse(model: nn.Module) -> None:
+    for student, teacher in model.pairs:
+        for layer in (student, teacher):
+            nn.init.zeros_(layer.weight)
+            nn.init.ones_(layer.bias)
+
+
+def trainer(out, callbacks=None, **fields) -> AVTrainer:
+    torch.manual_seed(0)
+    settings = {"save_steps": 2, "save_total_limit": 1, "logging_steps": 100, "learning_rate": 1e-9}
+    settings |= {"warmup_epochs": 0, **fields}
+    return AVTrainer(ToyForPreTraining(ToyConfig()), arguments(out, **settings), ToyDataset(), callbacks=callbacks)
+
+
+@pytest.mark.parametrize(("step", "last"), [(3, 2), (4, 2), (1, None)])
+def test_what_is_not_finite_is_never_saved(tmp_path, step, last):
+    """Weights of step 4 are bad before any loss shows it."""
+    with pytest.raises(TrainingDiverged, match=r"weight is not finite at step .*lower learning_rate") as caught:
+        trainer(tmp_path, [At(step, poison)]).train()
+    assert [path.name for path in tmp_path.glob("checkpoint-*")] == ([f"checkpoint-{last}"] if last else [])
+    told = f"The last checkpoint before is {tmp_path / f'checkpoint-{last}'}." if last else "No checkpoint had been"
+    assert told in str(caught.value)
+
+
+def test_a_collapse_stops_the_run_if_asked_and_the_last_good_checkpoint_stays(tmp_path):
+    fields = {"logging_steps": 1, "collapse_patience": 5, "collapse_min_gap": 0.0, "collapse_min_rank": 0.0}
+    with pytest.raises(RepresentationCollapsed, match=r"Step 9: spread_.* a sign of collapse: .*lower the learning"):
+        trainer(tmp_path, [At(4, collapse)], **fields, collapse_action="stop").train()
+    assert sorted(path.name for path in tmp_path.glob("checkpoint-*")) == ["checkpoint-4", "checkpoint-8"]
+
+
+def test_a_resumed_run_still_knows_its_last_good_checkpoint(tmp_path):
+    fields = {"logging_steps": 1, "collapse_patience": 50, "collapse_min_gap": 0.0, "collapse_min_rank": 0.0}
+    trainer(tmp_path, [At(4, collapse)], **fields, max_steps=6).train()
+    again = trainer(tmp_path, [At(7, collapse)], **fields, max_steps=12)
+    again.train(resume_from_checkpoint=True)
+    assert again.collapse_monitor.good_step == 4
+    assert sorted(path.name for path in tmp_path.glob("checkpoint-*")) == ["checkpoint-12", "checkpoint-4"]
+
+
+def test_without_trouble_only_the_newest_checkpoints_stay(tmp_path):
+    trainer(tmp_path).train()
+    assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-18"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_lack_of_memory_gets_advice(tmp_path, error):
+    def raise_it(model):
+        raise error
+
+    with pytest.raises(
+        OutOfMemory, match="with 4 clips per process and forward pass; set gradient_accumulation_steps to 2"
+    ):
+        trainer(tmp_path, [At(3, raise_it)]).train()
+    assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-2"]
+
+
+def test_other_errors_stay_what_they_are(tmp_path):
+    with pytest.raises(RuntimeError, match="shapes"), memory_advice(arguments(tmp_path)):
+        raise RuntimeError("shapes do not fit")
+
+
+def test_finite():
+    model = nn.Linear(2, 2)
+    assert all_finite(model)
+    nn.init.constant_(model.bias, float("inf"))
+    assert not all_finite(model)
