@@ -1,7 +1,8 @@
-"""Audio augmentations: on waveforms ``(N,)`` and on normalised log-mel spectrograms ``(1, mel, time)``.
+"""Audio augmentations: on waveforms ``(..., N)`` and on normalised log-mel spectrograms ``(..., mel, time)``.
 
 Each random operation draws its numbers from an explicit generator and hands them to a deterministic one of the same
-name, so that the arithmetic can be checked with given numbers.
+name, so that the arithmetic can be checked with given numbers. All that is given in one call is changed alike, on any
+device; the generator is always one of the CPU, so that a seed means the same on every device.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from avzoo.data.draws import integer, uniform
 
 
 def random_volume(samples: torch.Tensor, amount: float, generator: torch.Generator) -> torch.Tensor:
-    """Multiplies a waveform by a number drawn from 1 - amount ... 1 + amount."""
+    """Multiplies waveforms by a number drawn from 1 - amount ... 1 + amount."""
     return samples * uniform(1 - amount, 1 + amount, generator)
 
 
@@ -26,7 +27,7 @@ def resize_crop(spec: torch.Tensor, top: int, left: int, height: int, width: int
     ``(mel, time)`` by bicubic interpolation with aligned corners (BYOL-A, Niizumi et al., 2021).
 
     Args:
-        spec: ``(1, mel, time)``, normalised, so that zero is its average.
+        spec: ``(..., mel, time)``, normalised, so that zero is its average.
         top: first mel band of the box.
         left: first frame of the box, on the canvas.
         height: mel bands of the box.
@@ -36,8 +37,8 @@ def resize_crop(spec: torch.Tensor, top: int, left: int, height: int, width: int
     mel, time = spec.shape[-2:]
     margin = int(scale * time) - time
     canvas = nnF.pad(spec, (margin // 2, margin - margin // 2))
-    crop = canvas[:, top : top + height, left : left + width]
-    return nnF.interpolate(crop[None], (mel, time), mode="bicubic", align_corners=True)[0]
+    crop = canvas[..., top : top + height, left : left + width]
+    return _resized(crop, mel, time, align_corners=True)
 
 
 def random_resize_crop(
@@ -50,7 +51,7 @@ def random_resize_crop(
     """`resize_crop` with a box of random size and place.
 
     Args:
-        spec: ``(1, mel, time)``, normalised.
+        spec: ``(..., mel, time)``, normalised.
         generator: source of randomness.
         frequency_scale: range of the box height relative to ``mel``, cut off at 1.
         time_scale: range of the box width relative to ``time``, cut off at ``scale``.
@@ -70,14 +71,21 @@ def time_warp(spec: torch.Tensor, center: int, warped: int) -> torch.Tensor:
     SpecAugment's time warping (Park et al., 2019) as ESPnet simplified it.
 
     Args:
-        spec: ``(1, mel, time)``.
+        spec: ``(..., mel, time)``.
         center: frame where the spectrogram is split, in 1 ... time - 1.
         warped: where that frame ends up, in 1 ... time - 1.
     """
     mel, time = spec.shape[-2:]
-    left = nnF.interpolate(spec[None, ..., :center], (mel, warped), mode="bicubic", align_corners=False)
-    right = nnF.interpolate(spec[None, ..., center:], (mel, time - warped), mode="bicubic", align_corners=False)
-    return torch.cat([left, right], dim=-1)[0]
+    left = _resized(spec[..., :center], mel, warped, align_corners=False)
+    right = _resized(spec[..., center:], mel, time - warped, align_corners=False)
+    return torch.cat([left, right], dim=-1)
+
+
+def _resized(spec: torch.Tensor, mel: int, time: int, align_corners: bool) -> torch.Tensor:
+    """Brings ``(..., m, t)`` to ``(..., mel, time)``, bicubically."""
+    images = spec.reshape(-1, 1, *spec.shape[-2:])
+    resized = nnF.interpolate(images, (mel, time), mode="bicubic", align_corners=align_corners)
+    return resized.view(*spec.shape[:-2], mel, time)
 
 
 def random_time_warp(spec: torch.Tensor, generator: torch.Generator, window: int = 20) -> torch.Tensor:
@@ -90,16 +98,16 @@ def random_time_warp(spec: torch.Tensor, generator: torch.Generator, window: int
 
 
 def mask_bands(spec: torch.Tensor, widths: Sequence[int], starts: Sequence[int], axis: int) -> torch.Tensor:
-    """Replaces bands of a spectrogram ``(1, mel, time)`` along ``axis`` by the mean of the whole.
+    """Replaces bands of spectrograms ``(..., mel, time)`` along ``axis`` by the mean of each.
 
     Args:
-        spec: the spectrogram, left unchanged.
+        spec: the spectrograms, left unchanged.
         widths: width of each band.
         starts: first row (axis -2) or frame (axis -1) of each band.
         axis: -2 masks mel bands, -1 frames.
     """
     masked = spec.clone()
-    fill = spec.mean()
+    fill = spec.mean(dim=(-2, -1), keepdim=True)
     for width, start in zip(widths, starts, strict=True):
         masked.narrow(axis, start, width).copy_(fill)
     return masked

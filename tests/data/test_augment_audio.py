@@ -87,3 +87,21 @@ def test_draws_depend_on_the_generator_alone() -> None:
     first = augment.random_resize_crop(spec, generator(3))
     assert torch.equal(first, augment.random_resize_crop(spec, generator(3)))
     assert not torch.equal(first, augment.random_resize_crop(spec, generator(4)))
+
+
+PRIMITIVES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "volume": lambda spec: augment.random_volume(spec, 0.2, generator(1)),
+    "resize crop": lambda spec: augment.random_resize_crop(spec, generator(1)),
+    "time warp": lambda spec: augment.random_time_warp(spec, generator(1), 10),
+    "mel mask": lambda spec: augment.random_mask(spec, -2, 10, generator(1)),
+    "time mask": lambda spec: augment.random_mask(spec, -1, 20, generator(1)),
+}
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_batches_are_changed_as_their_sounds_are(name: str) -> None:
+    specs = torch.randn(3, 2, 1, 40, 50, generator=generator())
+    together = PRIMITIVES[name](specs)
+    alone = torch.stack([torch.stack([PRIMITIVES[name](spec) for spec in pair]) for pair in specs])
+    torch.testing.assert_close(together, alone, atol=1e-6, rtol=0)
+    assert PRIMITIVES[name](specs.to("meta")).shape == together.shape  # nothing on the way is on another device

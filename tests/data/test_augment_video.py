@@ -63,6 +63,57 @@ def test_released_blur_leaves_rows_alone_and_the_intended_does_not() -> None:
     assert augment.gaussian_blur(stripes, "intended", generator()).std() < 0.4
 
 
+@pytest.mark.parametrize(("shape", "kernel"), [((8, 3, 48, 40), 9), ((2, 5, 3, 24, 30), 11), ((3, 224, 60), 23)])
+def test_the_blur_is_that_of_torchvision(shape: tuple[int, ...], kernel: int) -> None:
+    frames = torch.rand(shape, generator=generator())
+    released = F.gaussian_blur(frames, [1, kernel], [0.1, 2.0])
+    torch.testing.assert_close(augment.gaussian_blur(frames, "released", generator(), kernel), released, atol=0, rtol=0)
+    sigma = 0.1 + 1.9 * torch.rand((), generator=generator(3)).item()
+    intended = F.gaussian_blur(frames, [kernel, kernel], [sigma])
+    blurred = augment.gaussian_blur(frames, "intended", generator(3), kernel)
+    torch.testing.assert_close(blurred, intended, atol=1e-6, rtol=0)
+
+
+# What a batch of clips undergoes together, by what single clips undergo alone.
+PRIMITIVES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "luma": augment.luma,
+    "brightness": lambda frames: augment.adjust_brightness_(frames.clone(), 1.3),
+    "contrast": lambda frames: augment.adjust_contrast_(frames.clone(), 0.7),
+    "saturation": lambda frames: augment.adjust_saturation_(frames.clone(), 1.4),
+    "hue": lambda frames: augment.adjust_hue_(frames.clone(), 0.1),
+    "jitter": lambda frames: augment.color_jitter_(frames.clone(), 0.4, 0.4, 0.4, 0.2, generator(5)),
+    "blur": lambda frames: augment.gaussian_blur(frames, "released", generator(), 5),
+    "intended blur": lambda frames: augment.gaussian_blur(frames, "intended", generator(), 5),
+    "crop": lambda frames: augment.resized_crop(frames, augment.Box(2, 3, 9, 8), 7),
+}
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_batches_are_changed_as_their_clips_are(name: str) -> None:
+    clips = torch.rand(4, 3, 3, 16, 20, generator=generator())
+    together = PRIMITIVES[name](clips)
+    alone = torch.stack([PRIMITIVES[name](clip) for clip in clips])
+    torch.testing.assert_close(together, alone, atol=1e-6, rtol=0)
+    assert PRIMITIVES[name](clips.to("meta")).shape == together.shape  # nothing on the way is on another device
+
+
+@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "hue"])
+def test_each_clip_of_a_batch_by_its_own_amount(name: str) -> None:
+    adjust = getattr(augment, f"adjust_{name}_")
+    clips = torch.rand(4, 3, 3, 16, 20, generator=generator())
+    amounts = [0.1, -0.2, 0.0, 0.3] if name == "hue" else [0.6, 1.0, 1.4, 0.8]
+    together = adjust(clips.clone(), torch.tensor(amounts).view(-1, 1, 1, 1, 1))
+    alone = torch.stack([adjust(clip.clone(), amount) for clip, amount in zip(clips, amounts, strict=True)])
+    torch.testing.assert_close(together, alone, atol=1e-6, rtol=0)
+
+
+def test_long_clips_are_jittered_in_parts_that_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = torch.rand(7, 3, 16, 20, generator=generator())
+    whole = augment.color_jitter_(frames.clone(), 0.4, 0.4, 0.4, 0.2, generator(2))
+    monkeypatch.setattr(augment, "_CHUNK", 2 * frames[0].nbytes)
+    assert torch.equal(augment.color_jitter_(frames.clone(), 0.4, 0.4, 0.4, 0.2, generator(2)), whole)
+
+
 def test_jitter_is_the_same_for_equal_frames() -> None:
     still = torch.rand(1, 3, 8, 8, generator=generator()).repeat(4, 1, 1, 1)
     jittered = augment.color_jitter_(still.clone(), 0.4, 0.4, 0.4, 0.2, generator(5))
@@ -84,7 +135,7 @@ def test_jitter_changes_the_order_of_operations() -> None:
         for name in names:
             patch.setattr(augment, f"adjust_{name}_", lambda frames, _, name=name: calls.append(name))
         for seed in range(30):
-            augment.color_jitter_(torch.zeros(1), 0.4, 0.4, 0.4, 0.2, generator(seed))
+            augment.color_jitter_(torch.zeros(1, 3, 1, 1), 0.4, 0.4, 0.4, 0.2, generator(seed))
     orders = {tuple(calls[i : i + 4]) for i in range(0, len(calls), 4)}
     assert len(orders) > 10 and all(sorted(order) == sorted(names) for order in orders)
 
