@@ -89,8 +89,8 @@ def export(
 ) -> list[Exported]:
     """Exports the encoders of a checkpoint, in float32.
 
-    The batch is a free axis. Of ConvNets so are the frames and, of clips, height and width; a ViT takes the size of
-    its configuration. Every file is run again, on other batches than the traced one and on other sizes where they are
+    The batch is a free axis. Of ConvNets so are the frames and, of clips, height and width, down to where one of the
+    network's maps becomes a single value; a ViT takes the size of its configuration. Every file is run again, on other batches than the traced one and on other sizes where they are
     free, and appears under its name only when its outputs are those of the model.
 
     Args:
