@@ -49,12 +49,14 @@ if TYPE_CHECKING:
     from avzoo.models.modeling_xkd import XKDForVideoClassification as XKDForVideoClassification
     from avzoo.models.modeling_xkd import XKDModel as XKDModel
     from avzoo.models.modeling_xkd import XKDVideoModel as XKDVideoModel
+    from avzoo.pretraining.configuration_ccl_pretraining import CCLPreTrainingConfig as CCLPreTrainingConfig
     from avzoo.pretraining.configuration_crisscross_pretraining import (
         CrissCrossPreTrainingConfig as CrissCrossPreTrainingConfig,
     )
     from avzoo.pretraining.configuration_vssl_pretraining import VSSLPreTrainingConfig as VSSLPreTrainingConfig
     from avzoo.pretraining.configuration_xdc_pretraining import XDCPreTrainingConfig as XDCPreTrainingConfig
     from avzoo.pretraining.configuration_xkd_pretraining import XKDPreTrainingConfig as XKDPreTrainingConfig
+    from avzoo.pretraining.modeling_ccl_pretraining import CCLForDistillation as CCLForDistillation
     from avzoo.pretraining.modeling_crisscross_pretraining import CrissCrossForPreTraining as CrissCrossForPreTraining
     from avzoo.pretraining.modeling_vssl_pretraining import VSSLForPreTraining as VSSLForPreTraining
     from avzoo.pretraining.modeling_xdc_pretraining import XDCForPreTraining as XDCForPreTraining
@@ -114,6 +116,8 @@ else:
         "XKDForVideoClassification": "models.modeling_xkd",
         "XKDModel": "models.modeling_xkd",
         "XKDVideoModel": "models.modeling_xkd",
+        "CCLPreTrainingConfig": "pretraining.configuration_ccl_pretraining",
+        "CCLForDistillation": "pretraining.modeling_ccl_pretraining",
         "CrissCrossPreTrainingConfig": "pretraining.configuration_crisscross_pretraining",
         "CrissCrossForPreTraining": "pretraining.modeling_crisscross_pretraining",
         "VSSLPreTrainingConfig": "pretraining.configuration_vssl_pretraining",

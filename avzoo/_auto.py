@@ -134,6 +134,10 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             model="models.modeling_ccl_image:CCLImageModel",
             video_processor="processing.video_processing_ccl:CCLVideoProcessor",
         ),
+        "ccl_pretraining": Family(
+            config="pretraining.configuration_ccl_pretraining:CCLPreTrainingConfig",
+            pretraining="pretraining.modeling_ccl_pretraining:CCLForDistillation",
+        ),
         "cnn14": Family(
             config="models.configuration_cnn14:CNN14Config",
             model="models.modeling_cnn14:CNN14Model",
