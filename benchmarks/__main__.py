@@ -14,6 +14,7 @@ BENCHMARKS = (
     "checkpoint_loading",
     "pretraining_step",
     "extract_bound",
+    "data_pipeline",
     "first_use",
 )
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from avzoo import CCLVideoConfig, CrissCrossAudioConfig
-from benchmarks import checkpoint_loading, convnet_forward
+from avzoo.data.synthetic import SyntheticSpec, write_set
+from benchmarks import checkpoint_loading, convnet_forward, data_pipeline
 from benchmarks.common import Ratio, Report, in_turn, table
 from benchmarks.training_steps import avzoo_step, plain_step, state_bytes, views
 
@@ -67,3 +68,12 @@ def test_every_road_to_the_weights_is_measured():
     checkpoint_loading.measure(report, "nano", repeats=1)
     assert [row["what"] for row in report.measurements] == list(report.samples)
     assert len(report.samples) == 5 and all(times[0] > 0 for times in report.samples.values())
+
+
+def test_views_are_measured_beside_decoding(tmp_path):
+    folder = write_set(tmp_path, 2, SyntheticSpec(size=32, fps=8.0, duration=2.0))
+    report = Report("data_pipeline")
+    data_pipeline.measure(report, "xkd_smoke_synth", data_pipeline.media_of([folder]), repeats=1)
+    (row,), (ratio,) = report.measurements, report.ratios
+    assert row["views ms"] > 0 and row["decode ms"] > 0 and ratio.at_least == 0.9
+    assert set(report.samples) == {f"xkd_smoke_synth: {part}" for part in ("decode", "views", "item")}

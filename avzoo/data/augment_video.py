@@ -116,17 +116,19 @@ def adjust_hue_(frames: torch.Tensor, shift: Amount) -> torch.Tensor:
     """
     red, green, blue = frames.split(1, dim=-3)
     value, low = frames.amax(dim=-3, keepdim=True), frames.amin(dim=-3, keepdim=True)
-    chroma = value - low
+    chroma = torch.sub(value, low, out=low)
+    hue = (red - green).add_(chroma, alpha=4)  # in sixths, as long as no channel but blue can be the largest
+    other = (blue - red).add_(chroma, alpha=2)
     # Which channel is largest, as 0.0 or 1.0: `lerp` selects by it exactly, and several times faster than `where`.
-    is_red, is_green = (value == red).to(value.dtype), (value == green).to(value.dtype)
-    not_red = torch.lerp((red - green).add_(chroma, alpha=4), (blue - red).add_(chroma, alpha=2), is_green)
-    sixths = not_red.lerp_(green - blue, is_red)
+    largest = torch.eq(value, green, out=torch.empty_like(value))
+    hue.lerp_(other, largest).lerp_(torch.sub(green, blue, out=other), torch.eq(value, red, out=largest))
     # Grey pixels have no hue, and no chroma that a hue could act on: any finite number will do.
-    hue = sixths.div_(chroma.clamp_min(torch.finfo(chroma.dtype).tiny)).div_(6)
-    opposite = torch.tensor([1 / 2, 5 / 6, 1 / 6], device=frames.device).view(3, 1, 1)
-    distance = hue.add_(shift) - opposite
-    distance.sub_(distance.round()).abs_()
-    return torch.addcmul(value, chroma, distance.mul_(-6).add_(2).clamp_(0, 1), value=-1, out=frames)
+    hue.div_(torch.clamp_min(chroma, torch.finfo(chroma.dtype).tiny, out=other)).div_(6).add_(shift)
+    distance, whole = largest, other  # memory that is used again: fresh pages cost more than the arithmetic
+    for channel, opposite in ((red, 1 / 2), (green, 5 / 6), (blue, 1 / 6)):
+        torch.sub(hue, opposite, out=distance).sub_(torch.round(distance, out=whole)).abs_()
+        torch.addcmul(value, chroma, distance.mul_(-6).add_(2).clamp_(0, 1), value=-1, out=channel)
+    return frames
 
 
 def color_jitter_(
