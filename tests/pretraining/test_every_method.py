@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from method_runs import QUIET, RECIPES, SHORT, first_step, short, trainer_for, variants, write_data
 from safetensors.torch import load_file
 from torch import Tensor
@@ -32,15 +33,24 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def together(data, tmp_path_factory) -> Path:
-    """What two processes make of every recipe."""
-    out = tmp_path_factory.mktemp("together")
+    """What two processes make of every recipe; done once where several workers run the tests."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    out = root / "together"
+    with FileLock(root / "together.lock"):
+        if not (out / "logs.json").is_file():
+            out.mkdir(exist_ok=True)
+            train_in_two_processes(data, out)
+    return out
+
+
+def train_in_two_processes(data: Path, out: Path) -> None:
     launcher = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", str(SCRIPT))
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     ended = subprocess.run(
         [*launcher, str(data), str(out)], env=environment, capture_output=True, text=True, timeout=600
     )
     assert ended.returncode == 0, ended.stderr[-5000:]
-    return out
 
 
 def run_from_the_command_line(name: str, data: Path, out: Path, *more: str) -> None:

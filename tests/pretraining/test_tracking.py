@@ -1,0 +1,65 @@
+"""Trackers, compilation: what a run needs from the machine, and that it is used."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny_runs import arguments, numbers
+from toy_method import ToyConfig, ToyDataset, ToyForPreTraining
+
+from avzoo.pretraining import run
+from avzoo.pretraining.recipe import load_recipe
+from avzoo.pretraining.run import RunError, arguments_of
+from avzoo.pretraining.trainer import AVTrainer
+
+
+def trainer(out, **fields) -> AVTrainer:
+    torch.manual_seed(0)
+    settings = arguments(out, save_strategy="no", **fields)
+    return AVTrainer(ToyForPreTraining(ToyConfig(), noise=0.0), settings, ToyDataset())
+
+
+def test_tensorboard_gets_every_part_of_the_log(tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    tracked = trainer(tmp_path, report_to=["tensorboard"])
+    tracked.train()
+    (folder,) = (tmp_path / "runs").iterdir()
+    events = accumulator.EventAccumulator(str(folder)).Reload()
+    scalars = {tag.removeprefix("train/") for tag in events.Tags()["scalars"]}
+    logged = {name for log in tracked.state.log_history for name in log} - {"step"}
+    assert scalars == logged and {"video_to_audio", "rank_teacher_audio", "momentum"} <= scalars
+    losses = [log["loss"] for log in tracked.state.log_history if "loss" in log]
+    assert [event.value for event in events.Scalars("train/loss")] == pytest.approx(losses)
+
+
+@pytest.mark.parametrize("tracker", ["tensorboard", "wandb", "trackio"])
+def test_a_tracker_that_is_not_installed_gets_one_sentence(tmp_path, monkeypatch, tracker):
+    monkeypatch.setattr(run, "find_spec", lambda name: None)
+    recipe = load_recipe("xkd_smoke_synth", [f"training.report_to=[{tracker}]"])
+    with pytest.raises(RunError, match=f"names {tracker}, which is not installed: pip install {tracker}"):
+        arguments_of(recipe, tmp_path)
+
+
+def test_settings_of_a_recipe_reach_the_trackers(tmp_path):
+    args = arguments_of(load_recipe("xkd_smoke_synth"), tmp_path / "first")
+    assert (args.run_name, args.project, args.report_to) == ("first", "avzoo", [])
+    pytest.importorskip("tensorboard")
+    recipe = load_recipe("xkd_smoke_synth", ["training.report_to=[tensorboard]"])
+    assert arguments_of(recipe, tmp_path).report_to == ["tensorboard"]
+
+
+def test_compilation_without_a_compiler_gets_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(run.shutil, "which", lambda name: None)
+    recipe = load_recipe("xkd_smoke_synth", ["training.torch_compile=true"])
+    with pytest.raises(RunError, match=r"needs a C\+\+ compiler .* --set training.torch_compile=false"):
+        arguments_of(recipe, tmp_path)
+
+
+def test_a_compiled_run_is_the_same_run(tmp_path):
+    runs = []
+    for fields in ({}, {"torch_compile": True, "torch_compile_backend": "aot_eager"}):
+        runs.append(trainer(tmp_path, **fields))
+        runs[-1].train()
+    plain, compiled = (numbers(one)[:-1] for one in runs)
+    for first, second in zip(plain, compiled, strict=True):
+        assert second == pytest.approx(first, rel=1e-4)
