@@ -39,6 +39,12 @@ VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
         "picture alone": ("model.objective.terms=[v1v2]",),
         "one predictor for both": ("model.objective.predictor=common", "model.objective.normalize_projections=true"),
     },
+    "xdc_smoke_synth": {
+        "each other's clusters": (),
+        "common clusters, found in uneven shares": ("model.objective.variant=cdc", "model.clustering.batch_size=5"),
+        "two heads, balanced": ("model.objective.variant=mdc", "model.objective.balance_clusters=true"),
+        "two video encoders": ("model.objective.modalities=[video, video]",),
+    },
     "xkd_smoke_synth": {
         "discrepancy over all processes": ("model.objective.gather_mmd=true", "model.objective.mmd_float64=true"),
         "without discrepancy": ("model.objective.alignment_weight=0",),
