@@ -28,7 +28,8 @@ from avzoo.evaluation.metrics import class_retrieval, cross_modal_retrieval, eff
 from avzoo.evaluation.probes import linear_probe
 from avzoo.media import Clip
 from avzoo.models.modeling_xkd import XKDModel
-from avzoo.pretraining.recipe import Recipe, SyntheticSection, load_recipe
+from avzoo.pretraining.data_sections import SyntheticSection
+from avzoo.pretraining.recipe import Recipe, load_recipe
 from avzoo.pretraining.run import pretrain
 
 RECIPE = "xkd_nano_synth"

@@ -16,7 +16,8 @@ from avzoo.data.synthetic import CLASS_NAMES, SyntheticDataset, SyntheticSpec, w
 from avzoo.data.synthetic.spec import GENERATOR_VERSION
 from avzoo.demo.library import Library
 from avzoo.extract import Encoder, extract
-from avzoo.pretraining.recipe import SyntheticSection, load_recipe
+from avzoo.pretraining.data_sections import SyntheticSection
+from avzoo.pretraining.recipe import load_recipe
 from avzoo.retrieval import Index, RetrievalError
 
 COUNT = 64  # four clips of each class
