@@ -84,8 +84,8 @@ class DeepClustering(TrainerCallback):
             raise ClusteringError(f"{len(data)} clips make no {model.config.num_clusters} clusters; lower num_clusters")
         if model.config.trained is not None and model.config.clusterings != [model.config.trained]:
             raise ClusteringError(
-                f"The clusters that the {model.config.trained} encoder learns are those of another; say in assignments "
-                "which run has found them."
+                f"The {model.config.trained} encoder learns clusters of another one; say which run has found them: "
+                "model.clustering.assignments."
             )
         self.model = model
         self.data = data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel
 from transformers import BaseVideoProcessor, FeatureExtractionMixin, PreTrainedConfig, ProcessorMixin, TrainerCallback
@@ -44,6 +44,10 @@ class ModelSection(Section):
         Raises:
             ValueError: sizes do not go together.
         """
+
+    def without_places(self) -> Self:
+        """The section without what tells of this machine, as it goes into the published encoder."""
+        return self
 
     @abstractmethod
     def model(self) -> AVPreTrainedModel:

@@ -44,4 +44,4 @@ def pseudo_label_loss(logits: Tensor, labels: Tensor, sizes: Tensor | None = Non
         used = (sizes > 0).sum()
         weights = sizes.sum() / (used * sizes.clamp(min=1))
         losses = losses * weights.to(losses.dtype)[labels.clamp(min=0)]
-    return losses.sum() / assigned.sum()
+    return losses.sum() / assigned.sum().clamp(min=1)

@@ -154,7 +154,7 @@ def trainer_of(recipe: Recipe, args: AVTrainingArguments, clips: ClipDataset) ->
     set_seed(recipe.seed)
     card = CardCallback(yaml.safe_load(recipe.to_yaml()), _settings(recipe), ENCODER_FOLDER)
     # Where the data lie on this machine is nobody's business who gets the encoder.
-    elsewhere = recipe.model_copy(update={"data": recipe.data.without_places()})
+    elsewhere = recipe.model_copy(update={"data": recipe.data.without_places(), "model": recipe.model.without_places()})
     export = EncoderExport(recipe.model.processor(recipe.views, recipe.data.fps), card, elsewhere.to_yaml())
     model = recipe.model.model()
     callbacks = [card, *recipe.model.callbacks(model, data, args), *_probes(recipe, clips)]

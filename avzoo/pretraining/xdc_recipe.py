@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self, cast
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from transformers import TrainerCallback
 
 from avzoo.data.clips import item_seed
@@ -51,15 +51,6 @@ class XDCModelSection(ModelSection):
     objective: _Objective = Field(default_factory=_Objective)  # type: ignore[valid-type]
     clustering: ClusteringSection = ClusteringSection()
 
-    @model_validator(mode="after")
-    def _somebody_finds_the_clusters(self) -> Self:
-        trained = self.config().trained
-        if trained is not None and self.clustering.assignments is None:
-            raise ValueError(
-                f"objective.trained {trained} needs clustering.assignments: the run that found the clusters"
-            )
-        return self
-
     def config(self) -> XDCPreTrainingConfig:
         """The configuration of the model.
 
@@ -72,6 +63,10 @@ class XDCModelSection(ModelSection):
             "audio_config": XDCAudioConfig.preset(self.preset, **given.get("audio", {})),
         }
         return XDCPreTrainingConfig.preset(self.preset, model=encoders, **given.get("objective", {}))
+
+    def without_places(self) -> Self:
+        """Without the folder of the run that found the clusters."""
+        return self.model_copy(update={"clustering": self.clustering.model_copy(update={"assignments": None})})
 
     def check_views(self, views: XDCViewConfig) -> None:
         """Refuses views of another size than the encoders say that they were trained on.
@@ -137,7 +132,8 @@ class XDCModelSection(ModelSection):
         """What finds the clusters; where a run has found them, the model gets them here.
 
         Raises:
-            ClusteringError: there are fewer clips than clusters, or the clusters of that run are of something else.
+            ClusteringError: there are fewer clips than clusters, or the clusters to learn are those of an encoder that
+                is not trained and no run is named, or the clusters of that run are of something else.
         """
         deep = cast(XDCForPreTraining, model)
         if self.clustering.assignments is not None:

@@ -141,7 +141,7 @@ def test_a_run_resumes_to_the_bit_within_an_iteration_and_between_two(tmp_path):
     ("clips", "fields", "sentence"),
     [
         (Clips(2), {}, "2 clips make no 3 clusters"),
-        (Clips(), {"trained": "video"}, "those of another"),
+        (Clips(), {"trained": "video"}, "clusters of another one"),
     ],
 )
 def test_what_cannot_be_clustered_is_refused_before_training(clips, fields, sentence):
@@ -213,6 +213,8 @@ def test_the_video_encoder_is_trained_again_with_longer_clips_on_the_last_cluste
     result = pretrain(recipe, tmp_path / "run", quiet=True)
     config = json.loads((result.encoder / "config.json").read_text())
     assert config["model_type"] == "xdc_video" and config["num_frames"] == 8
+    assert str(out) in (tmp_path / "run" / "recipe.yaml").read_text()
+    assert str(out) not in (result.encoder / "recipe.yaml").read_text()
     # Trained on the audio clusters of the finished run, and on no others.
     final = load_file(next((tmp_path / "run").glob("checkpoint-*")) / "model.safetensors")
     learned = load_file(next((out / "run").glob("checkpoint-*")) / "model.safetensors")
@@ -234,9 +236,9 @@ def test_clusters_of_other_data_are_refused(finished):
         read_clusters(Path("/nowhere"), ["audio"], 4, digest)
 
 
-def test_one_encoder_without_clusters_is_no_recipe():
-    with pytest.raises(RecipeError, match=r"clustering\.assignments"):
-        longer()
+def test_one_encoder_without_clusters_is_refused(finished, tmp_path):
+    with pytest.raises(ClusteringError, match=r"model\.clustering\.assignments"):
+        pretrain(longer(*finished[1]), tmp_path, quiet=True)
 
 
 def test_the_section_checks_views_against_the_model():

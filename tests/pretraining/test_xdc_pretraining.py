@@ -180,6 +180,7 @@ def test_clips_without_a_cluster_do_not_count():
     labels = torch.tensor([0, -1, 2, -1, 1])
     kept = labels >= 0
     torch.testing.assert_close(pseudo_label_loss(logits, labels), F.cross_entropy(logits[kept], labels[kept]))
+    assert pseudo_label_loss(logits, torch.full((5,), -1)) == 0
 
 
 def test_balanced_clusters_weigh_the_same_over_the_set():
