@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -24,7 +24,17 @@ class AVPreTrainedModel(SafetensorsModel):
     ``forward`` returns a ``ModelOutput`` with ``loss`` and ``losses``, a dict of named scalar parts, every one of which
     is logged. Teachers are submodules whose parameters have ``requires_grad`` False; what else has state (centres,
     memories) is a buffer. The trainer calls the hooks below around each optimizer step.
+
+    Attributes:
+        supports_fsdp: whether the model can be sharded over processes: no network of it may be used but through
+            ``forward``.
     """
+
+    supports_fsdp: ClassVar[bool] = False
+
+    def get_input_embeddings(self) -> nn.Module | None:  # type: ignore[override]
+        """None where a method names nothing: FSDP asks, and shards what it gets as a unit of its own."""
+        return None
 
     @property
     def trains_every_parameter(self) -> bool:

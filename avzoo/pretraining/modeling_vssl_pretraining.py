@@ -72,6 +72,7 @@ class VSSLForPreTraining(AVPreTrainedModel, VSSLPreTrainedModel):
 
     config: VSSLPreTrainingConfig
     config_class = VSSLPreTrainingConfig
+    supports_fsdp = True
     main_input_name = "pixel_values_videos"
     # The loss is a mean over the batch, which the trainer divides when it accumulates gradients.
     accepts_loss_kwargs = False

@@ -64,6 +64,7 @@ class XKDForPreTraining(AVPreTrainedModel, XKDPreTrainedModel):
 
     config: XKDPreTrainingConfig
     config_class = XKDPreTrainingConfig
+    supports_fsdp = True
     main_input_name = "pixel_values_videos"
 
     def __init__(self, config: XKDPreTrainingConfig) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from avzoo.pretraining.larc import Larc
@@ -94,8 +95,9 @@ def create_optimizer(
 
 
 def _construct(settings: list[dict[str, Any]], arguments: AVTrainingArguments) -> Optimizer:
-    # LARC needs gradients that are no longer scaled, and a fused optimizer unscales them itself, inside its step.
-    fused = not arguments.larc
+    # LARC needs gradients that are no longer scaled, and a fused optimizer unscales them itself, inside its step; not
+    # all fused kernels take sharded parameters.
+    fused = not arguments.larc and not arguments.fsdp
     if arguments.optimizer == "sgd":
         return SGD(settings, lr=arguments.learning_rate, momentum=arguments.sgd_momentum, fused=fused)
     adam = AdamW if arguments.optimizer == "adamw" else Adam
@@ -137,5 +139,10 @@ def update_average_(averages: Sequence[Tensor], values: Sequence[Tensor], moment
         values: the student's, in the same order.
         momentum: share of the average that stays, in [0, 1].
     """
-    torch._foreach_mul_(list(averages), momentum)
-    torch._foreach_add_(list(averages), list(values), alpha=1 - momentum)
+    pairs: dict[bool, list[tuple[Tensor, Tensor]]] = {True: [], False: []}
+    for average, value in zip(averages, values, strict=True):
+        pairs[isinstance(average, DTensor)].append((average, value))  # the two kinds do not mix in one call
+    for alike in filter(None, pairs.values()):
+        old, new = (list(side) for side in zip(*alike, strict=True))
+        torch._foreach_mul_(old, momentum)
+        torch._foreach_add_(old, new, alpha=1 - momentum)

@@ -56,6 +56,8 @@ class TrainingSection(Section):
         probe: ``knn`` or ``linear`` reads classes from the features while training goes on, where the data have
             labels, see `avzoo.pretraining.probe.OnlineProbe`; training itself stays the same.
         probe_steps: steps between two probes.
+        fsdp: shard weights, gradients and optimizer states over the GPUs (FSDP2, the model as one unit); for models
+            whose states do not fit beside their activations.
         probe_clips: clips of a probe; half of them train it, half test it.
     """
 
@@ -93,6 +95,7 @@ class TrainingSection(Section):
     save_steps: Annotated[int, Field(ge=1)] = 1000
     save_total_limit: Annotated[int, Field(ge=1)] | None = 1
     export_network: Literal["teacher", "student"] = "teacher"
+    fsdp: bool = False
     report_to: tuple[TrackerName, ...] = ()
     probe: ProbeName | None = None
     probe_steps: Annotated[int, Field(ge=1)] = 1000

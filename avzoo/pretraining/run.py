@@ -35,6 +35,7 @@ from avzoo.pretraining.export import EncoderExport
 from avzoo.pretraining.probe import OnlineProbe
 from avzoo.pretraining.publishing import Publisher
 from avzoo.pretraining.recipe import Recipe
+from avzoo.pretraining.sharding import FSDP_CONFIG
 from avzoo.pretraining.trainer import AVTrainer
 
 ENCODER_FOLDER = "encoder"
@@ -136,8 +137,7 @@ def pretrain(recipe: Recipe, out: str | os.PathLike[str], resume: bool = False, 
     trainer.train(resume_from_checkpoint=newest)
     if isinstance(clips, FolderDataset):
         _report_data(clips, out, args.should_save)
-    if args.should_save:
-        trainer.export_encoder(out / ENCODER_FOLDER)
+    trainer.export_encoder(out / ENCODER_FOLDER)
     trainer.accelerator.wait_for_everyone()
     return _published(args, _finished(out / ENCODER_FOLDER))
 
@@ -188,6 +188,10 @@ def arguments_of(recipe: Recipe, out: Path, quiet: bool = False) -> AVTrainingAr
         )
     fields = recipe.training.model_dump(exclude=_NO_ARGUMENTS)
     fields["report_to"] = list(recipe.training.report_to)
+    if recipe.training.fsdp:
+        if recipe.training.use_cpu or torch.cuda.device_count() < 2:
+            raise RunError("fsdp shards over several GPUs, which are not there; add --set training.fsdp=false.")
+        fields["fsdp_config"] = FSDP_CONFIG
     args = AVTrainingArguments(
         output_dir=str(out),
         seed=recipe.seed,

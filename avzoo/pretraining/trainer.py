@@ -32,6 +32,7 @@ from avzoo.pretraining.progress import TrainingProgress
 from avzoo.pretraining.publishing import Publisher
 from avzoo.pretraining.sampler import EpochSampler
 from avzoo.pretraining.schedules import learning_rate_factors
+from avzoo.pretraining.sharding import check_fsdp, whole_model
 from avzoo.pretraining.stops import TrainingStopped, all_finite, collapsed, diverged, memory_advice
 
 logger = logging.getLogger(__name__)
@@ -97,6 +98,8 @@ class AVTrainer(Trainer):
         self._export = export
         self._publisher: Publisher | None = None
         super().__init__(model, args, data_collator, train_dataset, callbacks=callbacks)
+        if self.is_fsdp_enabled:
+            check_fsdp(model, args, callbacks or [])
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         self._steps_per_epoch = 1
@@ -293,14 +296,18 @@ class AVTrainer(Trainer):
         return os.path.join(run, _STAGING) if self._staging else run
 
     def export_encoder(self, folder: Path) -> None:
-        """Writes the checkpoint folder of the encoder.
+        """Writes the checkpoint folder of the encoder; called by every process, the first one writes.
 
         Raises:
             AvzooError: the trainer was made without ``export``.
         """
         if self._export is None:
             raise AvzooError("no encoder can be written without processors: give export=EncoderExport(processor).")
-        self._export(self.accelerator.unwrap_model(self.model), self.args, self.state, folder)
+        model = self.accelerator.unwrap_model(self.model)
+        if self.is_fsdp_enabled:
+            model = whole_model(self.accelerator, self.model, self.args.should_save)
+        if self.args.should_save:
+            self._export(model, self.args, self.state, folder)
 
     # ---- the Hub ----
 
