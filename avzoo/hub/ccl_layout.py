@@ -1,7 +1,8 @@
 """How checkpoints of the released CCL code name their weights (commit b590483).
 
 A file is `{"epoch", "arch", "state_dict", "optimizer", "scheduler"}`; `state_dict` is the video student with its
-classifier `linear`. No trained weights were released.
+classifier `linear`. Composition modules have files of their own, `save_N_audio.pth` and `save_N_image.pth`. No trained
+weights were released.
 """
 
 from __future__ import annotations
@@ -34,12 +35,20 @@ _STUDENT: Pairs = (
 _CLASSIFIER: Pairs = (("linear", ""),)
 
 
+_COMPOSITION: Pairs = (("mlp", "residual"), ("fc", "classifier"))
+
+
 def ccl_layout(model_type: str, names: Iterable[str], network: str) -> Layout:
-    """Layout of an official CCL student; its classifier is left out.
+    """Layout of an official CCL state dict.
 
     Args:
-        model_type: `ccl_video`.
-        names: Not needed: there is one layout.
+        model_type: `ccl_video`, the student without its classifier; `ccl_pretraining`, student and classifier as they
+            are part of the training model; or `ccl_composition`, one composition module.
+        names: Not needed: there is one layout of each.
         network: Not needed: the teachers are not part of a checkpoint.
     """
+    if model_type == "ccl_composition":
+        return Layout(_COMPOSITION)
+    if model_type == "ccl_pretraining":
+        return Layout((*prefixed(_STUDENT, "", "student."), ("linear", "classifier")))
     return Layout(_STUDENT, ignored=_CLASSIFIER)

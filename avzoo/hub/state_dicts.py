@@ -20,7 +20,7 @@ StateDict = dict[str, torch.Tensor]
 # Model type -> the function that describes its official checkpoints.
 LAYOUTS: dict[str, Callable[[str, Iterable[str], str], Layout]] = {
     **dict.fromkeys(("xkd_video", "xkd_audio", "xkd", "xkd_pretraining"), xkd_layout),
-    "ccl_video": ccl_layout,
+    **dict.fromkeys(("ccl_video", "ccl_pretraining", "ccl_composition"), ccl_layout),
     **dict.fromkeys(("cnn14", "cnn14_classifier"), cnn14_layout),
     **dict.fromkeys(("vssl", "vssl_pretraining"), vssl_layout),
     **dict.fromkeys(

@@ -9,6 +9,7 @@ from pydantic import Field
 from transformers import PreTrainedConfig, TrainerCallback
 
 from avzoo.data.clips import DataError
+from avzoo.data.folder import FolderDataset
 from avzoo.data.pretraining_dataset import Pipeline, PretrainingDataset
 from avzoo.data.views_ccl import CCLViewConfig, CCLViewPipeline, SoundAround
 from avzoo.data.windows import SharedWindow, WindowSampler
@@ -88,9 +89,9 @@ class CCLModelSection(ModelSection):
         )
         fields: dict[str, Any] = given.get("objective", {}) | {"mode": self.mode}
         whole = CCLPreTrainingConfig.preset(self.preset, given.get("video"), **fields | self._teacher_configs(given))
-        for name, wanted in (("audio_teacher", "audio"), ("audio_embeddings", "audio"), ("image_teacher", "image")):
-            if getattr(self, name) is not None and wanted not in whole.modalities:
-                raise ValueError(f"{name} is given, and no {wanted} teacher takes part")
+        for name, mode in (("audio_teacher", "A"), ("audio_embeddings", "A"), ("image_teacher", "I")):
+            if getattr(self, name) is not None and mode not in self.mode:
+                raise ValueError(f"{name} is given, and mode {self.mode} has no such teacher")
         if self.audio_teacher is not None and self.audio_embeddings is not None:
             raise ValueError("give audio_teacher or audio_embeddings; the sound teacher is one or the other")
         return whole
@@ -211,7 +212,7 @@ class CCLModelSection(ModelSection):
                 f"{len(data):,}; set model.objective.num_samples={len(data)}."
             )
         if self.audio_embeddings is not None and isinstance(data.pipeline, CCLViewPipeline):
-            embeddings = CachedEmbeddings(self.audio_embeddings, getattr(data.clips, "paths", ()))
+            embeddings = CachedEmbeddings(self.audio_embeddings, cast(FolderDataset, data.clips).paths)
             if embeddings.size != config.audio_embedding_size:
                 raise DataError(
                     f"{self.audio_embeddings} holds embeddings of width {embeddings.size}, and the model expects "

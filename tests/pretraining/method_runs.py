@@ -34,6 +34,16 @@ QUIET = ("training.logging_steps=1", "training.use_cpu=true")
 #: What makes the objective of a method one of the whole batch, where it is one of each process by default; and other
 #: objectives of the same method whose gradients are to agree too.
 VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "ccl_smoke_synth": {
+        "as released": (),
+        "one objective": ("model.objective.routing=joint",),
+        "contrast with a memory": (
+            "model.objective.objective=crd",
+            "model.objective.num_samples=16",
+            "model.objective.num_negatives=8",
+        ),
+        "relations": ("model.objective.objective=rkd",),
+    },
     "crisscross_smoke_synth": {
         "as released": (),
         "picture alone": ("model.objective.terms=[v1v2]",),
