@@ -110,5 +110,6 @@ FAMILY = Family(
     paper=PAPER,
     model_types=("ccl_video", "ccl_image", "cnn14"),
     entries=(STUDENT, TEACHER),
+    pretraining="ccl_pretraining",
     note="No network that CCL trained was released. Its image teacher is the ImageNet ResNet-34 of timm.",
 )
