@@ -59,13 +59,15 @@ class EncoderForClassification(PreTrainedModel):
 
     A family derives from `VideoClassifier` or `AudioClassifier` and from its own base class, and names its
     `config_class` and `encoder_class`. The encoder is the attribute that the family's `base_model_prefix` names, so
-    that a checkpoint of the encoder loads into the classifier and the other way round.
+    that a checkpoint of the encoder loads into the classifier and the other way round. The encoder of a joint model is
+    taken with `from_encoder`.
 
     Attributes:
         encoder_class: The family's encoder.
     """
 
     encoder_class: ClassVar[type[PreTrainedModel]]
+    new_weights = ("classifier.",)
     # The loss is a mean over the batch whatever its kind, which the trainer divides when it accumulates gradients.
     accepts_loss_kwargs = False
     _base_model_frozen = False
@@ -76,23 +78,6 @@ class EncoderForClassification(PreTrainedModel):
         self.add_module(self.base_model_prefix, self.encoder_class(config))
         self.classifier = ClassificationHead(config)
         self.post_init()
-
-    @classmethod
-    def from_pretrained(cls, *args: Any, output_loading_info: bool = False, **kwargs: Any) -> Any:
-        """As in transformers, from a checkpoint of the encoder or of a classifier.
-
-        Raises:
-            ValueError: The checkpoint does not hold the whole encoder.
-        """
-        loaded: Any = super().from_pretrained(*args, output_loading_info=True, **kwargs)
-        model, info = loaded
-        absent = sorted(name for name in info["missing_keys"] if not name.startswith("classifier."))
-        if absent:
-            raise ValueError(
-                f"the checkpoint lacks {len(absent)} weights of the encoder, {absent[0]} among them; "
-                "of a joint model, load the whole and take its encoder with from_encoder"
-            )
-        return (model, info) if output_loading_info else model
 
     @classmethod
     def from_encoder(cls, encoder: PreTrainedModel, **fields: Any) -> Self:

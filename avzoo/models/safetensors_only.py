@@ -1,4 +1,4 @@
-"""What every model of the zoo builds on: weights come from safetensors files and from nothing else."""
+"""What every model of the zoo builds on: weights come from safetensors files, all of them, and from nothing else."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ _WHERE = ("cache_dir", "force_download", "local_files_only", "proxies", "revisio
 
 
 class SafetensorsModel(PreTrainedModel):
-    """A `PreTrainedModel` that never reads a pickle.
+    """A `PreTrainedModel` that never reads a pickle and never starts from random weights unasked.
 
     transformers prefers safetensors, and falls back on ``pytorch_model.bin`` where there are none; a configuration can
-    also name ``adapter_model.bin`` as its weights.
+    also name ``adapter_model.bin`` as its weights. Of weights that a checkpoint lacks it only warns.
+
+    Attributes:
+        new_weights: Prefixes of the weights that a checkpoint may lack; they are then newly initialised.
     """
+
+    new_weights: tuple[str, ...] = ()
 
     @classmethod
     def from_pretrained(
@@ -26,12 +31,14 @@ class SafetensorsModel(PreTrainedModel):
         *model_args: Any,
         config: PreTrainedConfig | str | os.PathLike[str] | None = None,
         use_safetensors: bool | None = True,
+        output_loading_info: bool = False,
         **kwargs: Any,
     ) -> Any:
         """As in transformers, from safetensors files only.
 
         Raises:
-            ValueError: Pickled weights are asked for, by the caller or by the configuration.
+            ValueError: Pickled weights are asked for, by the caller or by the configuration, or the checkpoint does not
+                hold every weight of this class.
             OSError: There is no safetensors file.
         """
         if use_safetensors is False:
@@ -45,6 +52,19 @@ class SafetensorsModel(PreTrainedModel):
         weights = (named or {}).get("transformers_weights")
         if weights is not None and not str(weights).endswith((".safetensors", ".safetensors.index.json")):
             raise ValueError(f"The configuration names {weights} as weights; only safetensors files are ever read.")
-        return super().from_pretrained(
-            pretrained_model_name_or_path, *model_args, config=config, use_safetensors=True, **kwargs
+        loaded: Any = super().from_pretrained(
+            pretrained_model_name_or_path,
+            *model_args,
+            config=config,
+            use_safetensors=True,
+            output_loading_info=True,
+            **kwargs,
         )
+        model, info = loaded
+        absent = sorted(name for name in info["missing_keys"] if not name.startswith(cls.new_weights))
+        if absent:
+            raise ValueError(
+                f"The checkpoint lacks {len(absent)} weights of {cls.__name__}, {absent[0]} among them. One of another "
+                "model is loaded with AutoModel; of a joint model, its video_model or audio_model is the encoder."
+            )
+        return loaded if output_loading_info else model

@@ -59,3 +59,8 @@ def test_other_ways_to_load_are_as_in_transformers(nano_checkpoint: Path, tmp_pa
     assert (tmp_path / "model.safetensors.index.json").is_file()
     sharded = AutoModel.from_pretrained(tmp_path, dtype=torch.bfloat16)
     assert sharded.dtype == torch.bfloat16
+
+
+def test_what_lacks_weights_is_refused(nano_checkpoint: Path) -> None:
+    with pytest.raises(ValueError, match=r"lacks \d+ weights of XKDVideoModel, embeddings\.cls_token among them"):
+        avzoo.XKDVideoModel.from_pretrained(nano_checkpoint)  # of the joint model
