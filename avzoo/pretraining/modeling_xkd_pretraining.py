@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.distributed.nn.functional as distributed_functional
-from torch import distributed, nn
+from torch import nn
 from transformers import initialization as init
 from transformers.utils.generic import ModelOutput
 
 from avzoo.models.configuration_xkd import XKDConfig
 from avzoo.models.modeling_xkd import XKDModel, XKDPreTrainedModel
 from avzoo.models.patches import patchify_audio, patchify_video
+from avzoo.pretraining.collectives import gather_with_gradient, mean_over_processes
 from avzoo.pretraining.configuration_xkd_pretraining import XKDPreTrainingConfig
 from avzoo.pretraining.masked_decoder import MaskedDecoder
 from avzoo.pretraining.modeling import AVPreTrainedModel, Network
@@ -55,11 +55,12 @@ class XKDForPreTrainingOutput(ModelOutput):
 class XKDForPreTraining(AVPreTrainedModel, XKDPreTrainedModel):
     """Students that reconstruct what is masked and follow the other modality's teacher.
 
-    Example:
-        >>> from avzoo.pretraining.configuration_xkd_pretraining import XKDPreTrainingConfig
-        >>> model = XKDForPreTraining(XKDPreTrainingConfig.preset("nano"))
-        >>> model.encoder("teacher").config.role
-        'teacher'
+        Example:
+            >>> from avzoo.pretraining.collectives import gather_with_gradient, mean_over_processes
+    from avzoo.pretraining.configuration_xkd_pretraining import XKDPreTrainingConfig
+            >>> model = XKDForPreTraining(XKDPreTrainingConfig.preset("nano"))
+            >>> model.encoder("teacher").config.role
+            'teacher'
     """
 
     config: XKDPreTrainingConfig
@@ -306,8 +307,8 @@ class XKDForPreTraining(AVPreTrainedModel, XKDPreTrainedModel):
         config = self.config
         dtype = torch.float64 if config.mmd_float64 else torch.promote_types(video.dtype, torch.float32)
         video, audio = video.to(dtype), audio.to(dtype)
-        if config.gather_mmd and _world_size() > 1:
-            video, audio = (torch.cat(distributed_functional.all_gather(side)) for side in (video, audio))
+        if config.gather_mmd:
+            video, audio = gather_with_gradient(video), gather_with_gradient(audio)
         return maximum_mean_discrepancy(video, audio, gammas=config.mmd_gammas, root=config.mmd_root)
 
     def _distillation(self, output: XKDForPreTrainingOutput) -> dict[str, torch.Tensor]:
@@ -338,10 +339,7 @@ class XKDForPreTraining(AVPreTrainedModel, XKDPreTrainedModel):
 
     @torch.no_grad()
     def _update_center(self, center: torch.Tensor, teacher: torch.Tensor) -> None:
-        mean = teacher.mean(dim=0, keepdim=True)
-        if _world_size() > 1:
-            distributed.all_reduce(mean)
-            mean /= _world_size()
+        mean = mean_over_processes(teacher.mean(dim=0, keepdim=True))
         center.lerp_(mean.to(center.dtype), 1 - self.config.center_momentum)
 
     def _total(self, losses: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -367,7 +365,3 @@ class XKDForPreTraining(AVPreTrainedModel, XKDPreTrainedModel):
 
 def _full_precision(values: torch.Tensor) -> torch.Tensor:
     return values.to(torch.promote_types(values.dtype, torch.float32))
-
-
-def _world_size() -> int:
-    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
