@@ -55,12 +55,11 @@ class XKDForPreTrainingOutput(ModelOutput):
 class XKDForPreTraining(AVPreTrainedModel, XKDPreTrainedModel):
     """Students that reconstruct what is masked and follow the other modality's teacher.
 
-        Example:
-            >>> from avzoo.pretraining.collectives import gather_with_gradient, mean_over_processes
-    from avzoo.pretraining.configuration_xkd_pretraining import XKDPreTrainingConfig
-            >>> model = XKDForPreTraining(XKDPreTrainingConfig.preset("nano"))
-            >>> model.encoder("teacher").config.role
-            'teacher'
+    Example:
+        >>> from avzoo.pretraining.configuration_xkd_pretraining import XKDPreTrainingConfig
+        >>> model = XKDForPreTraining(XKDPreTrainingConfig.preset("nano"))
+        >>> model.encoder("teacher").config.role
+        'teacher'
     """
 
     config: XKDPreTrainingConfig
