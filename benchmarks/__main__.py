@@ -15,6 +15,7 @@ BENCHMARKS = (
     "pretraining_step",
     "extract_bound",
     "data_pipeline",
+    "kmeans",
     "first_use",
 )
 

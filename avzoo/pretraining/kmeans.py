@@ -1,8 +1,10 @@
 """k-means over the features of a whole set: Lloyd's algorithm as matrix products, seeded by k-means++.
 
-Of 240,000 x 512 features and 256 clusters one iteration takes about 1.1 times as long as the matrix product of features
-and centroids alone, on CPU: `benchmarks/kmeans.py` measures it beside scikit-learn and faiss, which reach the same
-inertia from the same start. Nothing here is specific to a device, so that features on a GPU are clustered there.
+Chosen by measurement (`benchmarks/kmeans.py`; 240,000 x 512 features, 256 clusters, 2 cores of a busy machine): an
+iteration takes 1.2 times as long as the product of features and centroids alone, 1.1 times with scikit-learn and 1.6
+times with faiss, and all reach the same inertia from the same start. With seeds of its own this one is done in 25 s,
+faiss in 49 s, and scikit-learn in 317 s, nearly all of them spent on seeds; the inertias differ by 0.2 %. And nothing
+here is specific to a device: features on a GPU are clustered there.
 """
 
 from __future__ import annotations
