@@ -52,6 +52,7 @@ def whole_model(accelerator: Any, model: nn.Module, wanted: bool) -> AVPreTraine
     if not wanted:
         return bare
     with torch.random.fork_rng([]):
-        copy = type(bare)(bare.config).to(bare.dtype)
+        copy = type(bare)(bare.config)
+    nn.Module.to(copy, bare.dtype)
     copy.load_state_dict(state)
     return copy
