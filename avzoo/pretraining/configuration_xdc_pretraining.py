@@ -9,7 +9,7 @@ from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
 
 from avzoo.models.configuration_xdc import XDCConfig
-from avzoo.pretraining.labelling import label_sources
+from avzoo.pretraining.labelling_xdc import label_sources
 
 
 @strict
@@ -19,7 +19,7 @@ class XDCPreTrainingConfig(PreTrainedConfig):
     Args:
         model_config: Both encoders; one that does not take part is not made.
         variant: Whose clusters each encoder learns: `sdc`, `mdc`, `cdc` or `xdc`; see
-            `avzoo.pretraining.labelling.label_sources`.
+            `avzoo.pretraining.labelling_xdc.label_sources`.
         modalities: Modality of every encoder, one (with `sdc`) or two; the same one twice for same-modality XDC.
         trained: The one encoder that is trained while the clusters are given, or `None` for all: the paper's last
             stage trains the video encoder alone on the final clusters.

@@ -56,7 +56,7 @@ class PseudoLabelHead(nn.Linear):
 class XDCForPreTraining(AVPreTrainedModel, ConvNetPreTrainedModel):
     """Encoders that classify clips by clusters: their own, each other's, or common ones.
 
-    The clusters are found between steps, by `avzoo.pretraining.clustering.DeepClustering`; the model keeps the
+    The clusters are found between steps, by `avzoo.pretraining.clustering_xdc.DeepClustering`; the model keeps the
     assignment of every clip, and how often clusters were found, in buffers. There is one network; both names of
     `encoder` give it.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from avzoo.pretraining.labelling import JOINT
+from avzoo.pretraining.labelling_xdc import JOINT
 
 #: The assignment of a clip that took no part in the clustering.
 UNASSIGNED = -1

@@ -15,7 +15,7 @@ from avzoo.data.windows import WindowSampler
 from avzoo.media import ClipSpec
 from avzoo.models.configuration_xdc import XDCAudioConfig, XDCVideoConfig
 from avzoo.pretraining.arguments import AVTrainingArguments
-from avzoo.pretraining.clustering import ClusteringSection, DeepClustering
+from avzoo.pretraining.clustering_xdc import ClusteringSection, DeepClustering
 from avzoo.pretraining.clusters_file import clips_digest, read_clusters
 from avzoo.pretraining.configuration_xdc_pretraining import XDCPreTrainingConfig
 from avzoo.pretraining.model_section import ModelSection, Processor

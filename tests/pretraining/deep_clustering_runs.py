@@ -16,7 +16,7 @@ from avzoo.data.pretraining_dataset import PretrainingDataset, collate
 from avzoo.data.views_xdc import XDCViewConfig, XDCViewPipeline, XDCWindows
 from avzoo.data.windows import Span, Streams
 from avzoo.models.configuration_xdc import XDCAudioConfig, XDCVideoConfig
-from avzoo.pretraining.clustering import ClusteringSection, DeepClustering
+from avzoo.pretraining.clustering_xdc import ClusteringSection, DeepClustering
 from avzoo.pretraining.configuration_xdc_pretraining import XDCPreTrainingConfig
 from avzoo.pretraining.modeling_xdc_pretraining import XDCForPreTraining
 from avzoo.pretraining.trainer import AVTrainer

@@ -11,7 +11,7 @@ from tiny_runs import arguments, numbers, weights
 from transformers import TrainerCallback
 
 from avzoo.pretraining.cluster_measures import normalized_mutual_information, purity
-from avzoo.pretraining.clustering import ClusteringSection, DeepClustering, transformed
+from avzoo.pretraining.clustering_xdc import ClusteringSection, DeepClustering, transformed
 from avzoo.pretraining.clusters_file import clips_digest, read_clusters
 from avzoo.pretraining.kmeans import ClusteringError, kmeans
 from avzoo.pretraining.recipe import RecipeError, load_recipe

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from avzoo.pretraining.configuration_xdc_pretraining import XDCPreTrainingConfig
-from avzoo.pretraining.labelling import JOINT, label_sources
+from avzoo.pretraining.labelling_xdc import JOINT, label_sources
 from avzoo.pretraining.modeling_xdc_pretraining import XDCForPreTraining
 
 BOTH = ["video", "audio"]

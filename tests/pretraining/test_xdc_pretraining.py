@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from avzoo.errors import AvzooError
 from avzoo.models.configuration_xdc import XDCAudioConfig, XDCVideoConfig
 from avzoo.pretraining.configuration_xdc_pretraining import XDCPreTrainingConfig
-from avzoo.pretraining.labelling import JOINT
+from avzoo.pretraining.labelling_xdc import JOINT
 from avzoo.pretraining.modeling_xdc_pretraining import XDCForPreTraining
 from avzoo.pretraining.objectives_xdc import clustered_features, pseudo_label_loss
 from avzoo.pretraining.progress import TrainingProgress
