@@ -117,6 +117,7 @@ FAMILY = Family(
     title="Video SSL",
     paper=PAPER,
     model_types=("vssl",),
+    pretraining="vssl_pretraining",
     entries=tuple(_entry(method) for method in _METHODS),
     note=(
         "Commands in the repository's instructions also name files for Kinetics700, which its list of weights does not "

@@ -153,6 +153,7 @@ FAMILY = Family(
     title="XDC",
     paper=PAPER,
     model_types=("xdc", "xdc_video", "xdc_audio"),
+    pretraining="xdc_pretraining",
     entries=tuple(_entry(weights) for weights in _RELEASED),
     note=(
         "No audio encoder and no XDC encoder pretrained on Kinetics was released; the release also has each video "

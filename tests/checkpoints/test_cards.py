@@ -75,9 +75,9 @@ def test_the_folder_is_whole_small_and_what_its_provenance_says(name: str) -> No
 def test_the_recipe_is_the_committed_one(name: str) -> None:
     from avzoo.pretraining.recipe import load_recipe
 
-    recorded = yaml.safe_load((FOLDERS[name] / "recipe.yaml").read_text())
-    committed = yaml.safe_load(load_recipe(str(entry(name).recipe)).to_yaml())
-    assert recorded == committed
+    # The record is of its day: keys that came later have their defaults, which leave a run as it was.
+    recorded = load_recipe(FOLDERS[name] / "recipe.yaml")
+    assert recorded.to_yaml() == load_recipe(str(entry(name).recipe)).to_yaml()
 
 
 # ---- metadata ----
