@@ -90,8 +90,9 @@ def export(
     """Exports the encoders of a checkpoint, in float32.
 
     The batch is a free axis. Of ConvNets so are the frames and, of clips, height and width, down to where one of the
-    network's maps becomes a single value; a ViT takes the size of its configuration. Every file is run again, on other batches than the traced one and on other sizes where they are
-    free, and appears under its name only when its outputs are those of the model.
+    network's maps becomes a single value; a ViT takes the size of its configuration. Every file is run again, on other
+    batches than the traced one and on other sizes where they are free, and appears under its name only when its outputs
+    are those of the model.
 
     Args:
         model: A packaged name, a checkpoint folder, or a Hub repository (``owner/name``).

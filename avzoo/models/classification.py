@@ -67,7 +67,7 @@ class EncoderForClassification(PreTrainedModel):
     """
 
     encoder_class: ClassVar[type[PreTrainedModel]]
-    new_weights = ("classifier.",)
+    new_weights: tuple[str, ...] = ("classifier.",)
     # The loss is a mean over the batch whatever its kind, which the trainer divides when it accumulates gradients.
     accepts_loss_kwargs = False
     _base_model_frozen = False
