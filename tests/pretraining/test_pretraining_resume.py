@@ -78,7 +78,7 @@ def test_an_unfinished_checkpoint_is_never_resumed_from(tmp_path, monkeypatch):
     monkeypatch.undo()
     again = AVTrainer(ToyForPreTraining(ToyConfig()), settings, ToyDataset())
     again.train(resume_from_checkpoint=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-2", "checkpoint-4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-2", "checkpoint-4", "training.png"]
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
