@@ -13,6 +13,16 @@ from avzoo.errors import AvzooError
 if TYPE_CHECKING:
     from avzoo.checkpoints.registry import CheckpointEntry
 
+#: Last parts of the names of what models store beside their parameters: statistics of batch norm, fixed norms of
+#: weights, centres, clusters.
+BUFFERS = frozenset(
+    {
+        *("running_mean", "running_var", "num_batches_tracked", "weight_g", "video_center", "audio_center"),
+        *("video_assignments", "audio_assignments", "video_sizes", "audio_sizes"),
+        *("clusterings_done", "clustering_measures"),
+    }
+)
+
 
 def entry_facts(entry: CheckpointEntry) -> dict[str, Any]:
     """What the registry says of a checkpoint, as JSON has it."""
@@ -46,7 +56,9 @@ def entry_facts(entry: CheckpointEntry) -> dict[str, Any]:
 
 
 def weight_facts(folder: Path) -> dict[str, int]:
-    """Number of stored parameters and size of the weights, from the header of ``model.safetensors``.
+    """Number of parameters and size of the weights, from the header of ``model.safetensors``.
+
+    What `BUFFERS` names is stored beside the parameters and is none.
 
     Raises:
         AvzooError: the file is no safetensors file.
@@ -56,7 +68,7 @@ def weight_facts(folder: Path) -> dict[str, int]:
     weights = folder / "model.safetensors"
     try:
         with safe_open(weights, framework="numpy") as tensors:
-            names = tensors.keys()
+            names = [name for name in tensors.keys() if name.rpartition(".")[2] not in BUFFERS]  # noqa: SIM118
             parameters = sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
     except SafetensorError as error:
         raise AvzooError(f"{weights} is damaged or no safetensors file ({error})") from error

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from transformers import AutoModel
 
 import avzoo.hub
+from avzoo import _auto
 from avzoo.checkpoints.registry import FAMILIES, REGISTRY, entry, select
 from avzoo.cli import main
+from avzoo.cli._checkpoint_facts import BUFFERS
 from avzoo.errors import AvzooError
 
 CONVERTIBLE = [next(one for one in family.entries if one.status == "convertible") for family in FAMILIES.values()]
@@ -131,12 +134,35 @@ def test_info(nano_checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["info", str(nano_checkpoint), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["model_type"] == "xkd"
-    assert facts["parameters"] == sum(
-        tensor.numel() for tensor in AutoModel.from_pretrained(nano_checkpoint).state_dict().values()
-    )
+    assert facts["parameters"] == AutoModel.from_pretrained(nano_checkpoint).num_parameters()
     assert facts["config"]["video_config.num_frames"] == 32, "fields at their default are told too"
     assert main(["info", str(nano_checkpoint)]) == 0
     assert facts["revision"] in capsys.readouterr().out.replace("\n", "").replace(" ", "")
+
+
+@pytest.mark.parametrize("model_type", ["crisscross_video", "crisscross_audio", "xdc_video"])
+def test_running_statistics_are_no_parameters(
+    model_type: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = AutoModel.from_config(_auto._load(_auto.FAMILIES[model_type].config).preset("nano"))
+    model.save_pretrained(tmp_path)
+    facts = json.loads(shown(capsys, "info", str(tmp_path), "--json"))
+    assert facts["parameters"] == model.num_parameters()
+
+
+@pytest.mark.parametrize(
+    "model_type", [name for name, family in _auto.FAMILIES.items() if family.model or family.pretraining]
+)
+def test_buffers_are_told_from_parameters_by_their_names(model_type: str) -> None:
+    family = _auto.FAMILIES[model_type]
+    config_class = _auto._load(family.config)
+    with torch.device("meta"):
+        model = _auto._load(family.model or family.pretraining)(
+            config_class.preset("nano") if hasattr(config_class, "preset") else config_class()
+        )
+    parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    stored = {name: name.rpartition(".")[2] in BUFFERS for name in model.state_dict()}
+    assert {name for name, buffer in stored.items() if not buffer} == parameters
 
 
 @pytest.mark.parametrize(
