@@ -56,8 +56,10 @@ STUDENT = CheckpointEntry(
     limits=("Made for recognition of the 51 classes and for retrieval among their clips.",),
     training=(
         "300 epochs of SGD in batches of 16, from random weights; the teachers are CNN14 of PANNs (AudioSet) and a "
-        "ResNet-34 (ImageNet)."
+        "ResNet-34 (ImageNet). The recipe takes them by `--set model.audio_embeddings=FOLDER` and "
+        "`--set model.image_teacher=FOLDER`; its comments say what those folders hold."
     ),
+    recipe="ccl_ucf51_ai_released",
     video=VideoInput(frames=16, fps=25, resize=112, size=112, normalization="the released code's Kinetics set"),
     source_note="the repository holds code and features of the sound teacher, no networks",
     metrics=(

@@ -48,6 +48,7 @@ class _Set(NamedTuple):
     size: str
     training: str
     hardware: str
+    recipe: str
     figures: _Figures
 
 
@@ -59,6 +60,7 @@ _SETS = (
         "22,000 clips",
         "100 epochs of 220,000 samples in batches of 512, Adam",
         "4 NVIDIA RTX 6000",
+        "crisscross_kinetics_sound_paper",
         _Figures((88.3, 60.5), None, (78.1, 45.7, 39.0), (82.8, 93.0)),
     ),
     _Set(
@@ -68,6 +70,7 @@ _SETS = (
         "240,000 clips",
         "100 epochs of a million samples in batches of 2048, Adam with LARC",
         "8 GPUs in 2 nodes",
+        "crisscross_kinetics400_released",
         _Figures((91.5, 64.7), (86.9, 54.3), (83.9, 50.0, 44.5), (86.8, 96.0)),
     ),
     _Set(
@@ -77,6 +80,7 @@ _SETS = (
         "1.8 million clips",
         "100 epochs of 3.5 million samples in batches of 2048, Adam with LARC",
         "8 GPUs",
+        "crisscross_audioset_paper",
         _Figures((92.4, 67.4), (89.4, 58.3), (87.7, 56.2, 50.1), (90.5, 97.0)),
     ),
 )
@@ -146,6 +150,7 @@ def _entry(trained_on: _Set, modality: Modality) -> CheckpointEntry:
             "should be concluded from its features.",
         ),
         training=f"{trained_on.training}; learning rate of the predictors constant at ten times that of the encoders.",
+        recipe=trained_on.recipe,
         hardware=trained_on.hardware,
         video=given if isinstance(given, VideoInput) else None,
         audio=given if isinstance(given, AudioInput) else None,

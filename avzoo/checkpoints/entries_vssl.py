@@ -98,10 +98,11 @@ def _entry(method: _Method) -> CheckpointEntry:
             ),
         ),
         training=(
-            "Its settings were not released."
+            "Its settings were not released; those of the recipe here are ours."
             if supervised
             else "800 epochs of AdamW in batches of 768, 30 of them to warm up; the learning rate falls as a cosine."
         ),
+        recipe=f"vssl_{method.name}_kinetics400_{'ours' if supervised else 'released'}",
         hardware=None if supervised else "8 GPUs in 2 nodes",
         video=VideoInput(frames=16, fps=8, resize=128, size=112),
         sources=(Source(file=f"{method.file}_kinetics400.pth.tar", page=_PAGE),),

@@ -35,6 +35,7 @@ class _Weights(NamedTuple):
     dataset: str
     ucf101: float
     hmdb51: float
+    recipe: str | None = None
 
 
 _CLUSTERING = "XDC: predicts the clusters of the other modality's features"
@@ -66,6 +67,7 @@ _RELEASED = (
         "audioset",
         93.0,
         63.7,
+        recipe="xdc_audioset_paper",
     ),
     _Weights(
         "r2plus1d18-supervised-kinetics",
@@ -122,7 +124,9 @@ def _entry(weights: _Weights) -> CheckpointEntry:
             if supervised
             else "Clustering and classification in turns, 5 to 6 times; then trained again on the last clusters with "
             "clips of 32 frames. The paper leaves optimiser settings to its supplement."
+            + (" The recipe here is that of the turns, with clips of 8 frames." if weights.recipe else "")
         ),
+        recipe=weights.recipe,
         video=VideoInput(frames=32, fps=30, resize=256, size=224, normalization="Kinetics400"),
         sources=(
             Source(
