@@ -58,6 +58,7 @@ def open_checkpoint(file: BinaryIO, scratch: Path) -> BinaryIO:
     with _archive(file) as archive:
         members = _members(archive)
         if _is_torch(members):
+            _require_whole(archive)
             file.seek(0)
             return file
         inner = _unpack(archive, members, scratch / "unpacked")
@@ -67,6 +68,7 @@ def open_checkpoint(file: BinaryIO, scratch: Path) -> BinaryIO:
     with _archive(inner) as archive:
         if not _is_torch(_members(archive)):
             raise ArchiveError("holds an archive inside an archive; unpack it and give the checkpoint")
+        _require_whole(archive)
     inner.seek(0)
     return inner
 
@@ -145,6 +147,20 @@ def _is_torch(members: list[zipfile.ZipInfo]) -> bool:
     if any(_SCRIPT.fullmatch(name) for name in names):
         raise ArchiveError("is a TorchScript program, not a state dict; programs are never run")
     return True
+
+
+def _require_whole(archive: zipfile.ZipFile) -> None:
+    """Compares what a checkpoint holds with the checksums that it came with, which `torch.load` does not look at.
+
+    Raises:
+        ArchiveError: A member is not what was saved.
+    """
+    try:
+        damaged = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise ArchiveError(f"is cut short or damaged ({error})") from error
+    if damaged is not None:
+        raise ArchiveError(f"is damaged: {damaged} is not what its checksum says; get the file again")
 
 
 def _unpack(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], target: Path) -> BinaryIO:

@@ -125,3 +125,13 @@ def test_limits(limit: str, message: str, tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_checkpoint_that_is_itself_packed_is_held_to_the_same_limits(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="100 times its size"):
         opened(zipped(("model/data.pkl", b""), ("model/data/0", b"\0" * 2**21)), tmp_path)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_changed_bit_is_found_by_the_checksum_of_its_member(wrapped: bool, tmp_path: Path) -> None:
+    content = bytearray(saved())
+    content[content.index(WEIGHTS["weight"].numpy().tobytes()) + 5] ^= 1
+    damaged = bytes(content)
+    assert not torch.equal(torch.load(io.BytesIO(damaged))["weight"], WEIGHTS["weight"]), "PyTorch reads it"
+    with pytest.raises(ArchiveError, match=r"is damaged: \S+/data/0 is not what its checksum says"):
+        opened(zipped(("vid.pth", damaged)) if wrapped else damaged, tmp_path)
