@@ -120,14 +120,18 @@ def read_golden(folder: Path) -> dict[str, torch.Tensor]:
     """The golden outputs of a checkpoint folder.
 
     Raises:
-        GoldenError: There are none, or the file is damaged.
+        GoldenError: There are none, the file is damaged, or it holds numbers that are not finite.
     """
     try:
-        return load_file(folder / GOLDEN_FILE)
+        golden = load_file(folder / GOLDEN_FILE)
     except FileNotFoundError:
         raise GoldenError(f"there is no {GOLDEN_FILE}") from None
     except SafetensorError as error:
         raise GoldenError(f"{GOLDEN_FILE} is damaged or no safetensors file ({error})") from error
+    for name, tensor in golden.items():
+        if not tensor.float().isfinite().all():
+            raise GoldenError(f"{name} of {GOLDEN_FILE} is not finite")
+    return golden
 
 
 def largest_difference(golden: Mapping[str, torch.Tensor], outputs: Mapping[str, torch.Tensor]) -> float:
@@ -144,6 +148,14 @@ def largest_difference(golden: Mapping[str, torch.Tensor], outputs: Mapping[str,
     for name, expected in golden.items():
         if expected.shape != outputs[name].shape:
             raise GoldenError(f"{name} has {len(outputs[name])} values and the golden one {len(expected)}")
-        scale = expected.abs().max().item() or 1.0
-        largest = max(largest, (outputs[name] - expected).abs().max().item() / scale)
+        largest = max(largest, relative_difference(expected, outputs[name]))
     return largest
+
+
+def relative_difference(expected: torch.Tensor, found: torch.Tensor) -> float:
+    """The largest difference between two tensors of one shape, as a share of the largest expected value.
+
+    Infinite where one of them is not finite: a NaN compares as smaller than anything.
+    """
+    difference = (found - expected).abs().max().item() / (expected.abs().max().item() or 1.0)
+    return difference if math.isfinite(difference) else math.inf

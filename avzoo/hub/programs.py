@@ -23,6 +23,7 @@ from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config as symbolic_shapes
 
 from avzoo.errors import AvzooError
+from avzoo.hub.golden import relative_difference
 from avzoo.models.vit_encoder import ViTEncoder
 
 #: Where a `torch.export` file keeps what it says of itself.
@@ -261,9 +262,7 @@ def largest_difference(program: EncoderProgram, run: Runner) -> float:
         for name, tensor in expected.items():
             if name not in found or found[name].shape != tensor.shape:
                 raise ExportError(f"what was exported gives no {name} {tuple(tensor.shape)} for an input {shape}")
-            scale = tensor.abs().max().item() or 1.0
-            difference = (found[name] - tensor).abs().max().item() / scale
-            largest = max(largest, difference if difference == difference else float("inf"))
+            largest = max(largest, relative_difference(tensor, found[name]))
     return largest
 
 

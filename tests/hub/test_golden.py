@@ -14,6 +14,7 @@ from avzoo.hub.golden import (
     golden_outputs,
     largest_difference,
     read_golden,
+    relative_difference,
     write_golden,
 )
 from avzoo.models.configuration_cnn14 import CNN14Config
@@ -101,3 +102,14 @@ def test_numbers_that_are_not_finite_are_no_golden_output() -> None:
         model.video_model.layernorm.bias.fill_(torch.inf)
     with pytest.raises(GoldenError, match="is not finite"):
         golden_outputs(model)
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_numbers_that_are_not_finite_are_never_equal(bad: float, tmp_path: Path) -> None:
+    good, spoilt = torch.ones(3), torch.tensor([1.0, bad, 1.0])
+    for one, other in ((good, spoilt), (spoilt, good), (spoilt, spoilt)):
+        assert relative_difference(one, other) == torch.inf
+        assert largest_difference({"a": good, "b": one}, {"a": good, "b": other}) == torch.inf
+    write_golden(tmp_path, {"a": spoilt})
+    with pytest.raises(GoldenError, match=r"a of golden\.safetensors is not finite"):
+        read_golden(tmp_path)
