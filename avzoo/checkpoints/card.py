@@ -7,23 +7,34 @@ both (a converted or a packaged one).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+from jinja2 import UndefinedError
 
 from avzoo.checkpoints.card_view import Card
-from avzoo.checkpoints.contents import CONFIG_FILE, PROCESSOR_FILES, PROVENANCE_FILE
-from avzoo.checkpoints.entry import AudioInput, CheckpointEntry, Family, VideoInput
+from avzoo.checkpoints.contents import CARD_FILE, CONFIG_FILE, PROCESSOR_FILES, PROVENANCE_FILE
+from avzoo.checkpoints.entry import LICENSES, AudioInput, CheckpointEntry, Family, VideoInput
 from avzoo.checkpoints.registry import FAMILIES
+from avzoo.errors import AvzooError
 
 EVALUATION_FILE = "evaluation.json"
 LOG_FILE = "training_log.json"
 RECIPE_FILE = "recipe.yaml"
+_DOCUMENTS = (CONFIG_FILE, *PROCESSOR_FILES, LOG_FILE, RECIPE_FILE, PROVENANCE_FILE, EVALUATION_FILE)
 
 _IMAGENET_MEAN = [0.485, 0.456, 0.406]
+
+# Where the Hub looks for the metadata of a card.
+_METADATA = re.compile(r"\s*---[\r\n]+(.*?)[\r\n]+---[ \t]*(?:[\r\n]|$)", re.DOTALL)
+
+
+class CardError(AvzooError):
+    """A card cannot be made or read; the message says what is wrong with which file."""
 
 
 def render_card(entry: CheckpointEntry | None, folder: Path | None = None, reference: str | None = None) -> str:
@@ -42,7 +53,48 @@ def render_card(entry: CheckpointEntry | None, folder: Path | None = None, refer
     Raises:
         ValueError: neither an entry nor a folder was given.
         OSError: the folder has no ``config.json``.
+        CardError: a file of the folder is not what its name says.
     """
+    try:
+        return _render(entry, folder, reference)
+    except (AttributeError, LookupError, StopIteration, TypeError, ValueError, UndefinedError) as error:
+        if folder is None:
+            raise
+        documents = ", ".join(name for name in _DOCUMENTS if (folder / name).is_file())
+        raise CardError(
+            f"no card can be made of what the files of {folder} say ({type(error).__name__}: {error}): one of "
+            f"{documents} is not as avzoo writes it; write it anew, or remove it"
+        ) from error
+
+
+def license_conflict(card: str, license_name: Any) -> str | None:
+    """What is wrong with the licence at the top of a card, where it states one.
+
+    Args:
+        card: The card.
+        license_name: SPDX name of the licence of the weights, as their provenance says; None where it does not.
+
+    Returns:
+        A sentence; None where the two agree, or one of them is silent.
+    """
+    found = _METADATA.match(card)
+    try:
+        metadata = yaml.safe_load(found[1]) if found else None
+    except yaml.YAMLError:
+        return f"the metadata of {CARD_FILE} is no YAML"
+    stated = metadata.get("license") if isinstance(metadata, dict) else None
+    if stated is None or not isinstance(license_name, str):
+        return None
+    expected = LICENSES[license_name].hub if license_name in LICENSES else "other"
+    if str(stated).lower() in (expected, license_name.lower()):
+        return None
+    return (
+        f"{CARD_FILE} states the licence {stated} and {PROVENANCE_FILE} {license_name}: write license: {expected} at "
+        "the top of the card"
+    )
+
+
+def _render(entry: CheckpointEntry | None, folder: Path | None, reference: str | None) -> str:
     files = _read(folder) if folder is not None else {}
     if entry is not None:
         card = _of_entry(entry)
@@ -163,17 +215,29 @@ def _read(folder: Path) -> dict[str, Any]:
         if fields is not None:
             processors += [fields, *(value for value in fields.values() if isinstance(value, dict))]
     return {
-        "config": json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")),
+        "config": _object(folder / CONFIG_FILE),
         "processors": processors,
         "log": _json(folder / LOG_FILE),
-        "recipe": yaml.safe_load(recipe.read_text(encoding="utf-8")) if recipe.is_file() else None,
+        "recipe": _object(recipe, yaml.safe_load) if recipe.is_file() else None,
         "provenance": _json(folder / PROVENANCE_FILE) or {},
         "evaluation": _json(folder / EVALUATION_FILE),
     }
 
 
 def _json(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return _object(path) if path.is_file() else None
+
+
+def _object(path: Path, parse: Callable[[str], Any] = json.loads) -> dict[str, Any]:
+    try:
+        said = parse(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise CardError(
+            f"{path} cannot be read ({' '.join(str(error).split())}): write it anew, or remove it"
+        ) from error
+    if not isinstance(said, dict):
+        raise CardError(f"{path} holds no names with values: write it anew, or remove it")
+    return said
 
 
 def _summary(model_type: str, family: Family | None, described: str | None, provenance: Mapping[str, Any]) -> str:

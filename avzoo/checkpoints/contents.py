@@ -28,9 +28,25 @@ DOCUMENT_FILES = (
 
 FILES = (*MODEL_FILES, *DOCUMENT_FILES)
 
+# What Python imports or the system loads as code.
+_CODE = (".dll", ".dylib", ".py", ".pyc", ".pyd", ".so")
+
+# What transformers would load instead of, or into, the weights of the folder.
+_DIVERTING = ("adapter_config.json", "adapter_model.safetensors", "model.safetensors.index.json")
+
 _PICKLED = (".bin", ".ckpt", ".joblib", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".pth", ".tar", ".h5", ".msgpack")
 
 
 def pickles(names: Iterable[str]) -> list[str]:
     """Those of the file names that belong to formats which can run code when they are read, or hide it."""
     return sorted(name for name in names if name.lower().endswith((*_PICKLED, ".pth.tar.zip")))
+
+
+def code(names: Iterable[str]) -> list[str]:
+    """Those of the file names that are code, which ``trust_remote_code=True`` or an import could run."""
+    return sorted(name for name in names if name.lower().endswith(_CODE))
+
+
+def diverting(names: Iterable[str]) -> list[str]:
+    """Those of the file names, or paths, that transformers reads weights from beside those of a checkpoint."""
+    return sorted(name for name in names if name.rpartition("/")[2].lower() in _DIVERTING)

@@ -29,6 +29,7 @@ def command(
             "name": found.name,
             "folder": str(found.folder),
             "ok": found.ok,
+            "checks": found.states,
             "problems": found.problems,
             "golden_difference": found.golden_difference,
             "tolerance": TOLERANCE,
@@ -36,7 +37,7 @@ def command(
         typer.echo(json.dumps(facts, indent=2))
     else:
         for check, problems in found.problems.items():
-            typer.echo(f"{check}: {'good' if not problems else 'wrong'}")
+            typer.echo(f"{check}: {found.states[check]}")
             for problem in problems:
                 typer.echo(f"  {problem}")
         if found.golden_difference is not None:

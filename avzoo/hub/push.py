@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from avzoo.checkpoints import packaged
 from avzoo.checkpoints.card import render_card
 from avzoo.checkpoints.contents import CARD_FILE, FILES, GOLDEN_FILE, PROVENANCE_FILE, WEIGHTS_FILE, pickles
 from avzoo.checkpoints.hashes import sha256_of
@@ -82,6 +83,7 @@ def push(
         raise PushError(f"there is no folder {folder}")
     resolve(source)  # says what is missing of a checkpoint
     found = {path.name for path in source.iterdir()}
+    _refuse_links(source, found & set(FILES))
     if PROVENANCE_FILE not in found:
         raise PushError(
             f"{source} has no {PROVENANCE_FILE}, which says where its weights come from: avzoo convert and avzoo "
@@ -95,8 +97,6 @@ def push(
             (os.symlink if name == WEIGHTS_FILE else shutil.copyfile)(source / name, stage / name)
         provenance = _complete(source, stage)
         problems = [sentence for sentences in verify(stage).problems.values() for sentence in sentences]
-        if not provenance:
-            problems.append(f"{PROVENANCE_FILE} says nothing")
         if problems:
             told = "; ".join(problems).replace(str(stage), str(source))
             raise PushError(f"{source} is not fit to be published: {told}")
@@ -153,8 +153,29 @@ def _address(source: Path, stage: Path, provenance: dict[str, Any], repo: str, w
 
 
 def _entry(folder: Path, provenance: dict[str, Any]) -> CheckpointEntry | None:
-    """What the registry says of a checkpoint: of a converted one by its provenance, of a packaged one by its name."""
-    return REGISTRY.get(str(provenance.get("entry") or folder.name))
+    """What the registry says of a checkpoint: of a converted one by its provenance, of a packaged one by its name.
+
+    The name of any other folder says nothing of what is in it.
+    """
+    shipped = packaged().get(folder.name)
+    is_packaged = shipped is not None and shipped.resolve() == folder.resolve()
+    return REGISTRY.get(folder.name if is_packaged else str(provenance.get("entry")))
+
+
+def _refuse_links(folder: Path, names: set[str]) -> None:
+    """Refuses files that lie elsewhere: whoever planted a link would publish a file of this machine.
+
+    The cache of the Hub keeps the files of a snapshot in the ``blobs`` beside it.
+    """
+    within = [folder.resolve()]
+    if within[0].parent.name == "snapshots":
+        within.append(within[0].parent.with_name("blobs"))
+    for name in sorted(names):
+        target = (folder / name).resolve()
+        if not any(target.is_relative_to(one) for one in within):
+            raise PushError(f"{name} of {folder} is a link out of the folder, to {target}: put a copy in its place")
+        if not target.is_file():
+            raise PushError(f"{name} of {folder} is no file: remove it")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from avzoo.checkpoints import packaged
+from avzoo.checkpoints.card import license_conflict
 from avzoo.checkpoints.contents import (
     CARD_FILE,
     CONFIG_FILE,
+    FILES,
     GOLDEN_FILE,
     PROVENANCE_FILE,
     WEIGHTS_FILE,
+    code,
+    diverting,
     pickles,
 )
 from avzoo.checkpoints.hashes import sha256_of
@@ -36,6 +40,7 @@ class Verification:
         name: What was verified.
         folder: Where it is.
         problems: What is wrong, a sentence each, under the check that found it; every check is listed.
+        unchecked: The checks that could not be made, for want of what they need.
         golden_difference: The largest difference from the golden output, as a share of the largest value of its tensor;
             None where it could not be computed.
     """
@@ -43,19 +48,30 @@ class Verification:
     name: str
     folder: Path
     problems: dict[str, list[str]] = field(default_factory=dict)
+    unchecked: tuple[str, ...] = ()
     golden_difference: float | None = None
 
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong."""
-        return not any(self.problems.values())
+        return not (any(self.problems.values()) or self.unchecked)
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Every check: good, wrong, or not checked."""
+        return {
+            check: "wrong" if problems else "not checked" if check in self.unchecked else "good"
+            for check, problems in self.problems.items()
+        }
 
 
 def verify(model: str | Path) -> Verification:
     """Checks a checkpoint without any network.
 
-    - files: everything that belongs to a checkpoint is there, and nothing that could be unpickled;
-    - hashes: every file is the one that ``provenance.json`` lists;
+    - files: everything that belongs to a checkpoint is there; at no depth is there anything that could be unpickled,
+      code that ``provenance.json`` does not list, or other weights that transformers would load; the card states no
+      other licence than ``provenance.json``;
+    - hashes: ``provenance.json`` lists every file but itself and the card, and every file is the one that it lists;
     - model: the configuration is of a type of the zoo, the weights fit it with no name missing, none left over and
       every shape as it should be, and the processors load;
     - golden output: the model still makes of the fixed input what it did where the checkpoint was written, within
@@ -70,13 +86,15 @@ def verify(model: str | Path) -> Verification:
     name, folder, cached = _locate(model)
     provenance, unreadable = _provenance(folder)
     problems = {
-        "files": _files(folder, cached),
+        "files": [*_files(folder, cached), *_planted(folder, provenance), *_card(folder, provenance)],
         "hashes": [*unreadable, *_hashes(folder, provenance), *(_damage(name, folder) if cached else [])],
     }
+    unchecked = () if provenance is not None else ("hashes",)
     try:
         encoder = load(folder, "cpu", "float32")
     except AvzooError as error:
-        return Verification(name, folder, problems | {"model": [str(error)], "golden output": []})
+        problems |= {"model": [str(error)], "golden output": []}
+        return Verification(name, folder, problems, (*unchecked, "golden output"))
     problems |= {"model": [], "golden output": []}
     difference = None
     try:
@@ -88,7 +106,7 @@ def verify(model: str | Path) -> Verification:
             f"the model's output differs from {GOLDEN_FILE} by {difference:.1e} of its largest value, "
             f"more than {TOLERANCE:.0e}"
         )
-    return Verification(name, folder, problems, difference)
+    return Verification(name, folder, problems, unchecked, difference)
 
 
 def _locate(model: str | Path) -> tuple[str, Path, bool]:
@@ -112,34 +130,65 @@ def _snapshot(name: str) -> Path:
     return folder
 
 
-def _provenance(folder: Path) -> tuple[dict[str, Any], list[str]]:
+def _provenance(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
+    """What ``provenance.json`` says, None where it says nothing, and what is wrong with it."""
     path = folder / PROVENANCE_FILE
     if not path.is_file():
-        return {}, []
+        return None, []
     try:
         provenance = json.loads(path.read_bytes())
     except ValueError as error:
-        return {}, [f"{PROVENANCE_FILE} is damaged ({error})"]
-    return (provenance, []) if isinstance(provenance, dict) else ({}, [f"{PROVENANCE_FILE} is not an object"])
+        return None, [f"{PROVENANCE_FILE} is damaged ({error})"]
+    return (provenance, []) if isinstance(provenance, dict) else (None, [f"{PROVENANCE_FILE} is not an object"])
 
 
 def _files(folder: Path, cached: bool) -> list[str]:
     needed = [CONFIG_FILE, WEIGHTS_FILE, PROVENANCE_FILE, GOLDEN_FILE]
     if not cached:  # loading from the Hub leaves the card out
         needed.append(CARD_FILE)
-    missing = [f"there is no {name}" for name in needed if not (folder / name).is_file()]
-    present = (path.name for path in folder.iterdir())
-    return missing + [f"{name} could be unpickled; a checkpoint holds no such file" for name in pickles(present)]
+    return [f"there is no {name}" for name in needed if not (folder / name).is_file()]
 
 
-def _hashes(folder: Path, provenance: dict[str, Any]) -> list[str]:
-    if not provenance:
+def _planted(folder: Path, provenance: dict[str, Any] | None) -> list[str]:
+    """What loading, or ``trust_remote_code``, could pick up beside the checkpoint, at any depth."""
+    present = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
+    # What a repository has of the code of its model is published with the hashes of it.
+    listed = (provenance or {}).get("code")
+    listed = listed if isinstance(listed, dict) else {}
+    problems = [f"{name} could be unpickled; a checkpoint holds no such file" for name in pickles(present)]
+    for name in code(present):
+        if name not in listed:
+            problems.append(f"{name} could be run as code, and {PROVENANCE_FILE} does not list it")
+        elif not (folder / name).is_file() or sha256_of(folder / name) != listed[name]:
+            problems.append(f"{name} is not the code that {PROVENANCE_FILE} lists")
+    return problems + [
+        f"{name} names weights that transformers would load; a checkpoint holds no such file"
+        for name in diverting(present)
+    ]
+
+
+def _card(folder: Path, provenance: dict[str, Any] | None) -> list[str]:
+    """What is wrong with a card beside its provenance."""
+    if provenance is None or not (folder / CARD_FILE).is_file():
+        return []
+    try:
+        card = (folder / CARD_FILE).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return [f"{CARD_FILE} is no text in UTF-8"]
+    conflict = license_conflict(card, provenance.get("license"))
+    return [conflict] if conflict else []
+
+
+def _hashes(folder: Path, provenance: dict[str, Any] | None) -> list[str]:
+    if provenance is None:
         return []
     listed = provenance.get("files")
     if not isinstance(listed, dict):
         return [f"{PROVENANCE_FILE} lists no hashes of files"]
+    needed = {CONFIG_FILE, WEIGHTS_FILE, *(name for name in FILES if (folder / name).is_file())}
     problems = [
-        f"{name} is not listed in {PROVENANCE_FILE}" for name in (CONFIG_FILE, WEIGHTS_FILE) if name not in listed
+        f"{name} is not listed in {PROVENANCE_FILE}"
+        for name in sorted(needed - {CARD_FILE, PROVENANCE_FILE} - listed.keys())
     ]
     for name, expected in listed.items():
         if Path(name).name != name:

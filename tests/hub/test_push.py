@@ -18,10 +18,13 @@ from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
 import avzoo
+from avzoo.checkpoints.card import CardError, render_card
 from avzoo.checkpoints.hashes import sha256_of
 from avzoo.checkpoints.upload import HubUnreachableError, UploadError, check_repo_id
 from avzoo.cli import main
+from avzoo.errors import AvzooError
 from avzoo.extract import CheckpointError
+from avzoo.extract.snapshot import cached
 from avzoo.hub.provenance import file_hashes, write_provenance
 from avzoo.hub.push import PushError, push
 from avzoo.hub.verification import verify
@@ -93,7 +96,7 @@ def test_pushing_again_changes_nothing(hub: HubServer, folder: Path) -> None:
     again = push(folder, REPO)
     assert again.upload.commit == first.upload.commit and not again.upload.changed and not again.upload.created
     assert len(history(hub)) == 2 and len(hub.asked("POST", "/commit/")) == 1
-    (folder / "README.md").write_text("---\nlicense: mit\n---\n# By hand\n")
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# By hand\n")
     third = push(folder, REPO)
     assert third.upload.uploaded == ("README.md",) and len(history(hub)) == 3
     assert len(hub.asked("PUT", "/upload/")) == 2  # weights and golden output, once
@@ -105,7 +108,7 @@ def test_a_tag_never_moves(hub: HubServer, folder: Path) -> None:
     assert repo.tags == {"v1": first.upload.commit}
     assert push(folder, REPO, revision="v1").upload.commit == first.upload.commit
     before = dict(repo.branches)
-    (folder / "README.md").write_text("---\nlicense: mit\n---\n# By hand\n")
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# By hand\n")
     with pytest.raises(UploadError, match=r"the tag v1 of .* names the same weights with another README\.md"):
         push(folder, REPO, revision="v1")
     retrained(folder)
@@ -256,7 +259,7 @@ def test_folders_that_are_not_fit(hub: HubServer, folder: Path) -> None:
         assert not hub.requests and "\n" not in str(error.value) and "avzoo-push" not in str(error.value)
 
     card = folder / "README.md"
-    card.write_text("---\nlicense: mit\n---\n")
+    card.write_text("---\nlicense: apache-2.0\n---\n")
     (folder / "golden.safetensors").write_bytes(b"no")
     refused(PushError, r"is not fit to be published: .*golden\.safetensors is damaged")
     (folder / "golden.safetensors").unlink()
@@ -264,7 +267,7 @@ def test_folders_that_are_not_fit(hub: HubServer, folder: Path) -> None:
     (folder / "provenance.json").unlink()
     refused(PushError, r"has no provenance\.json, which says where its weights come from")
     (folder / "provenance.json").write_text("{}")
-    refused(PushError, r"is not fit to be published: provenance\.json says nothing")
+    refused(PushError, r"is not fit to be published: provenance\.json lists no hashes of files")
     (folder / "provenance.json").write_text("[")
     refused(PushError, r"is not fit to be published: provenance\.json is damaged")
     (folder / "provenance.json").write_text(stated)
@@ -291,8 +294,82 @@ def test_weights_that_no_longer_give_the_golden_output(hub: HubServer, folder: P
         push(folder, REPO)
 
 
+@pytest.mark.parametrize("name", ["README.md", "recipe.yaml", "model.safetensors"])
+def test_a_link_out_of_the_folder_is_never_followed(name: str, hub: HubServer, folder: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    if (folder / name).exists():
+        (folder / name).rename(secret)
+    else:
+        secret.write_text("secret: 1")
+    (folder / name).symlink_to(secret)
+    with pytest.raises(PushError, match=rf"{name} of .* is a link out of the folder, to {secret}: put a copy"):
+        push(folder, REPO)
+    assert not hub.requests
+    secret.unlink()
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    with pytest.raises(AvzooError):
+        push(folder, REPO)
+
+
+def test_a_snapshot_of_the_cache_is_published_though_it_is_made_of_links(hub: HubServer, folder: Path) -> None:
+    push(folder, REPO)
+    avzoo.load(REPO)
+    snapshot = cached(REPO)
+    assert snapshot is not None and (snapshot / "config.json").is_symlink()
+    assert push(snapshot, "zoo/copy").upload.changed
+    (snapshot / "recipe.yaml").symlink_to(folder / "config.json")
+    with pytest.raises(PushError, match=r"recipe\.yaml of .* is a link out of the folder"):
+        push(snapshot, "zoo/copy")
+
+
+def test_a_card_with_another_licence_than_that_of_the_weights(hub: HubServer, folder: Path) -> None:
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n# By hand\n")
+    with pytest.raises(PushError, match=r"README\.md states the licence mit and provenance\.json Apache-2\.0: write"):
+        push(folder, REPO)
+    assert not hub.requests
+
+
+def test_the_name_of_a_folder_gives_it_no_card_of_the_registry(hub: HubServer, folder: Path) -> None:
+    named = folder.rename(folder.with_name("vssl-byol-kinetics400"))
+    (named / "README.md").write_text(render_card(None, named))
+    push(named, REPO)
+    card = hub.hub.content(hub.hub.repos[REPO].tree("main")["README.md"]).decode()
+    assert f'avzoo.load("{REPO}")' in card and "BYOL" not in card
+    assert card == render_card(None, named, reference=REPO)
+    (named / "README.md").unlink()
+    assert not push(named, REPO).upload.changed
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        (
+            "training_log.json",
+            "secret: hf_xxx",
+            r"training_log\.json cannot be read \(.*\): write it anew, or remove it",
+        ),
+        ("training_log.json", "[1]", r"training_log\.json holds no names with values"),
+        ("training_log.json", "{}", r"no card can be made of what the files of .*training_log\.json"),
+        ("evaluation.json", '{"runs": {}}', r"no card can be made of what the files of .*evaluation\.json"),
+        ("recipe.yaml", "just words", r"recipe\.yaml holds no names with values"),
+        ("recipe.yaml", "a: [", r"recipe\.yaml cannot be read"),
+        ("recipe.yaml", "data: words", r"no card can be made of what the files of .*recipe\.yaml"),
+    ],
+)
+def test_documents_that_cannot_be_read(name: str, content: str, match: str, hub: HubServer, folder: Path) -> None:
+    (folder / name).write_text(content)
+    provenance(folder)
+    with pytest.raises(CardError, match=match) as error:
+        push(folder, REPO)
+    assert "\n" not in str(error.value) and not hub.requests
+
+
 def test_metadata_that_the_hub_refuses(hub: HubServer, folder: Path) -> None:
     (folder / "README.md").write_text("---\nlicense: my own\n---\n")
+    said = json.loads((folder / "provenance.json").read_text())
+    del said["license"]
+    write_provenance(folder, said)
     with pytest.raises(UploadError, match=r"the Hub does not take the files for .* Invalid metadata in README\.md"):
         push(folder, REPO)
     assert history(hub) == ["initial commit"]

@@ -12,6 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from avzoo.checkpoints import packaged
+from avzoo.checkpoints.hashes import sha256_of
+from avzoo.cli import main
 from avzoo.errors import AvzooError
 from avzoo.hub import verify
 
@@ -61,6 +63,59 @@ def test_a_missing_file(name: str, folder: Path) -> None:
 def test_a_planted_pickle(name: str, folder: Path) -> None:
     (folder / name).touch()
     assert verify(folder).problems["files"] == [f"{name} could be unpickled; a checkpoint holds no such file"]
+
+
+@pytest.mark.parametrize("name", ["modeling_x.py", "a/b/x.pkl", ".hidden/x.so", "a/adapter_config.json"])
+def test_a_planted_file_at_any_depth(name: str, folder: Path) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).touch()
+    (problem,) = verify(folder).problems["files"]
+    assert problem.startswith(f"{name} ")
+
+
+def test_code_is_good_where_the_provenance_lists_it(folder: Path) -> None:
+    (folder / "modeling_x.py").write_text("x = 1")
+    edit(folder / "provenance.json", code={"modeling_x.py": sha256_of(folder / "modeling_x.py")})
+    assert verify(folder).ok
+    (folder / "modeling_x.py").write_text("x = 2")
+    assert verify(folder).problems["files"] == ["modeling_x.py is not the code that provenance.json lists"]
+
+
+@pytest.mark.parametrize("name", ["preprocessor_config.json", "video_preprocessor_config.json"])
+def test_every_file_that_could_be_loaded_must_be_listed(name: str, folder: Path) -> None:
+    (folder / name).write_text("{}")
+    assert verify(folder).problems["hashes"] == [f"{name} is not listed in provenance.json"]
+
+
+def test_a_card_must_not_contradict_the_licence(folder: Path) -> None:
+    for card in ("---\nlicense: mit\n---\n# X", "---\r\nlicense: [mit]\r\n---\r\n", "---\nlicense: other\n---"):
+        (folder / "README.md").write_bytes(card.encode())
+        (problem,) = verify(folder).problems["files"]
+        assert problem.startswith("README.md states the licence ") and "Apache-2.0" in problem
+    (folder / "README.md").write_text("---\na: [\n---\n")
+    assert verify(folder).problems["files"] == ["the metadata of README.md is no YAML"]
+    (folder / "README.md").write_bytes(b"\xff")
+    assert verify(folder).problems["files"] == ["README.md is no text in UTF-8"]
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
+    assert verify(folder).ok
+
+
+def test_what_could_not_be_checked_is_not_called_good(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(verify(folder).states.values()) == {"good"}
+    (folder / "provenance.json").unlink()
+    edit(folder / "config.json", model_type="bert")
+    states = {"files": "wrong", "hashes": "not checked", "model": "wrong", "golden output": "not checked"}
+    assert verify(folder).states == states
+    assert main(["verify", str(folder), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["checks"] == states
+    assert main(["verify", str(folder)]) == 1
+    assert {"hashes: not checked", "golden output: not checked"} <= set(capsys.readouterr().out.splitlines())
+
+
+def test_golden_output_that_is_not_finite(folder: Path) -> None:
+    golden = folder / "golden.safetensors"
+    save_file({name: tensor * torch.nan for name, tensor in load_file(golden).items()}, golden)
+    assert "is not finite" in verify(folder).problems["golden output"][0]
 
 
 def test_one_bit_of_the_weights(folder: Path) -> None:
@@ -117,7 +172,9 @@ def test_processors_that_are_not_there(folder: Path) -> None:
         ("{", "provenance.json is damaged"),
         ("[]", "provenance.json is not an object"),
         ('{"source": "x"}', "provenance.json lists no hashes of files"),
+        ("{}", "provenance.json lists no hashes of files"),
         ('{"files": {}}', "config.json is not listed in provenance.json"),
+        ('{"files": {}}', "model.safetensors is not listed in provenance.json"),
         ('{"files": {"../copy/config.json": "0"}}', "which is no file of the folder"),
     ],
 )
