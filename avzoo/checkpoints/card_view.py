@@ -30,7 +30,7 @@ class Card:
         summary: What it is.
         license: SPDX name of the licence of the weights; None where nobody has said.
         tags: Tags of the Hub.
-        datasets: Tags of the Hub for what it was trained on.
+        datasets: What it was trained on, as ids of the Hub.
         get: How to come by the weights; None where they are beside the card.
         available: Whether there are weights that its snippets could load.
         architecture: The network.
@@ -108,8 +108,24 @@ class Card:
             return f"{self.hardware}; duration and energy were not reported."
         return "hardware, duration and energy were not reported."
 
+    @property
+    def origin(self) -> dict[str, str]:
+        """Where the weights beside the card come from, in words; the hashes of all files are in ``provenance.json``."""
+        told = self.provenance
+        sources = [one for one in told.get("sources") or () if isinstance(one, Mapping)]
+        rows: dict[str, list[str | None]] = {"source": [_source(one) for one in sources] or [told.get("source")]}
+        rows |= {"licence": [told.get("license")], "trained by": [told.get("command")]}
+        rows |= {"compared with the source": [_parity(told.get("parity"))]}
+        rows |= {"SHA-256 of `model.safetensors`": [told.get("weights_sha256")], "made with": [_made(told)]}
+        return {
+            name: "<br>".join(str(part) for part in parts).replace("|", "\\|")
+            for name, parts in rows.items()
+            if parts != [None]
+        }
+
     def metadata(self) -> dict[str, Any]:
         """What the Hub reads at the top of the card."""
+        # No `base_model`: the weights of the zoo come from no repository of the Hub.
         results = [*_reported(self.metrics, self.paper), *_measured(self)]
         fields = {
             "library_name": "avzoo",
@@ -183,7 +199,7 @@ def _template() -> Template:
     environment = Environment(  # noqa: S701
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    environment.filters |= {"percent": _percent, "duration": _duration, "flat": _flat}
+    environment.filters |= {"percent": _percent, "duration": _duration}
     return environment.from_string(Path(__file__).with_name("model_card.md.j2").read_text(encoding="utf-8"))
 
 
@@ -200,15 +216,21 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.3g} seconds"
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested values as cells of a table, under dotted names; what is empty is left out."""
-    flat: dict[str, str] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        elif isinstance(value, list) and any(isinstance(part, Mapping) for part in value):
-            flat |= _flat({str(number): part for number, part in enumerate(value)}, f"{prefix}{name}.")
-        elif value not in (None, [], ""):
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            flat[f"{prefix}{name}"] = shown.replace("|", "\\|")
-    return flat
+def _source(source: Mapping[str, Any]) -> str:
+    """One official file: its address or its name, and its hash."""
+    summed = f", SHA-256 {source['sha256']}" if source.get("sha256") else ""
+    return f"{source.get('url') or source.get('file')}{summed}"
+
+
+def _parity(parity: Any) -> str | None:
+    """How the converted weights and outputs compare with the official ones."""
+    if not isinstance(parity, Mapping) or "tensors" not in parity:
+        return None
+    difference = parity.get("golden_difference")
+    outputs = "" if difference is None else f"; outputs differ by at most {difference:g} of the largest"
+    return f"{parity['tensors']} tensors, equal bit by bit{outputs}"
+
+
+def _made(provenance: Mapping[str, Any]) -> str | None:
+    versions = provenance.get("versions")
+    return ", ".join(f"{name} {version}" for name, version in versions.items()) if versions else None

@@ -47,13 +47,16 @@ STUDENT = CheckpointEntry(
     architecture="R(2+1)D with one block per stage, which the released code calls R(2+1)D-18",
     objective="CCL: supervised classification, taught by a frozen sound and a frozen image network",
     data="UCF51: the 51 classes of UCF101 that have sound, with labels",
-    datasets=("ucf101",),
     parameters=14_365_303,
-    license="Apache-2.0",
+    license=None,  # of weights that do not exist; the code is under Apache-2.0
     paper=PAPER,
     status="unavailable upstream",
     summary="The video student of CCL. Its authors released the code and none of the networks it trains.",
-    limits=("Made for recognition of the 51 classes and for retrieval among their clips.",),
+    limits=(
+        "Made for recognition of the 51 classes and for retrieval among their clips.",
+        "The released code takes consecutive frames at whatever rate a file has; 25 per second are our choice: "
+        "the rate of UCF101.",
+    ),
     training=(
         "300 epochs of SGD in batches of 16, from random weights; the teachers are CNN14 of PANNs (AudioSet) and a "
         "ResNet-34 (ImageNet). The recipe takes them by `--set model.audio_embeddings=FOLDER` and "
@@ -82,16 +85,16 @@ TEACHER = CheckpointEntry(
     architecture="CNN14: six blocks of 2-D convolutions over log-mels, embedding of 512",
     objective="supervised tagging of 527 sound classes; the frozen sound teacher of CCL",
     data="AudioSet with its labels",
-    datasets=("audioset",),
     parameters=76_526_528,
-    license="CC-BY-4.0",
+    license=None,  # the code is under MIT; the record of the weights names its licence itself
     paper=PANNS,
     status="convertible",
     summary="The network of PANNs whose embeddings CCL distils from, without its classifier.",
     limits=("Made for features of sound; the embedding is the one before the classifier, non-negative and sparse.",),
-    training="Tagging of AudioSet with balanced sampling and mixup, as the authors of PANNs describe it.",
+    training="Tagging of AudioSet, by the authors of PANNs.",
     audio=AudioInput(sampling_rate=32_000, mel_bins=64, window=1024, hop=320, seconds=10, frames=1001),
     sources=(Source(file="Cnn14_emb512_mAP=0.420.pth", page="https://zenodo.org/record/3987831"),),
+    source_note="that page names the licence of the weights; the code of PANNs is under MIT",
     metrics=(
         Metric(
             task="audio-classification",

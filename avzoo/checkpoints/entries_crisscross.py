@@ -136,7 +136,6 @@ def _entry(trained_on: _Set, modality: Modality) -> CheckpointEntry:
         architecture="R(2+1)D-18 of the AVID kind" if video else "ResNet-18 over log-mel spectrograms",
         objective="CrissCross: agreement within a modality, across them, and across them at different times",
         data=f"{trained_on.title}, {trained_on.size}, no labels",
-        datasets=(trained_on.name,),
         parameters=15_379_136 if video else 11_170_240,
         license="CC-BY-NC-4.0",
         paper=PAPER,

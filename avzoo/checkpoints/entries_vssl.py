@@ -75,7 +75,6 @@ def _entry(method: _Method) -> CheckpointEntry:
         architecture="ViT-B over cuboids of 4 frames x 16 x 16 pixels",
         objective=f"{method.title}: {method.objective}",
         data=f"Kinetics400, about 240,000 clips, {labels}",
-        datasets=("kinetics400",),
         parameters=87_691_008 if method.frames == 32 else 87_540_480,
         license="CC-BY-NC-4.0",
         paper=PAPER,

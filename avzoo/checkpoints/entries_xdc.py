@@ -32,10 +32,10 @@ class _Weights(NamedTuple):
     file: str
     objective: str
     data: str
-    dataset: str
     ucf101: float
     hmdb51: float
     recipe: str | None = None
+    datasets: tuple[str, ...] = ()
 
 
 _CLUSTERING = "XDC: predicts the clusters of the other modality's features"
@@ -46,7 +46,6 @@ _RELEASED = (
         "r2plus1d_18_xdc_ig65m_kinetics-f24f6ffb.pth",
         _CLUSTERING,
         "IG-Kinetics, 65 million videos, no labels",
-        "ig65m-kinetics",
         95.5,
         68.9,
     ),
@@ -55,7 +54,6 @@ _RELEASED = (
         "r2plus1d_18_xdc_ig65m_random-189d23f4.pth",
         _CLUSTERING,
         "IG-Random, 65 million videos, no labels",
-        "ig65m-random",
         94.6,
         66.5,
     ),
@@ -64,7 +62,6 @@ _RELEASED = (
         "r2plus1d_18_xdc_audioset-f29ffe8f.pth",
         _CLUSTERING,
         "AudioSet, 2 million videos, no labels",
-        "audioset",
         93.0,
         63.7,
         recipe="xdc_audioset_paper",
@@ -74,7 +71,6 @@ _RELEASED = (
         "r2plus1d_18_fs_kinetics-622bdad9.pth",
         _SUPERVISED,
         "Kinetics400 with its labels",
-        "kinetics400",
         94.2,
         65.1,
     ),
@@ -83,9 +79,9 @@ _RELEASED = (
         "r2plus1d_18_fs_imagenet-ff446670.pth",
         _SUPERVISED,
         "ImageNet with its labels, stills repeated in time",
-        "imagenet-1k",
         84.0,
         48.1,
+        datasets=("ILSVRC/imagenet-1k",),
     ),
 )
 
@@ -100,7 +96,7 @@ def _entry(weights: _Weights) -> CheckpointEntry:
         architecture="R(2+1)D-18 with XDC's own mid-planes",
         objective=weights.objective,
         data=weights.data,
-        datasets=(weights.dataset,),
+        datasets=weights.datasets,
         parameters=33_165_639,
         license="MIT",
         paper=PAPER,
@@ -161,6 +157,7 @@ FAMILY = Family(
     entries=tuple(_entry(weights) for weights in _RELEASED),
     note=(
         "No audio encoder and no XDC encoder pretrained on Kinetics was released; the release also has each video "
-        "encoder as a Caffe2 pickle, which is not read here."
+        "encoder as a Caffe2 pickle, which is not read here. The audio network of `xdc` and `xdc_audio` is ours: the "
+        "paper leaves its details open."
     ),
 )

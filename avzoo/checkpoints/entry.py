@@ -35,6 +35,9 @@ LICENSES: Mapping[str, License] = {
     "MIT": License("mit", False),
 }
 
+#: What stands where nobody has said under which licence weights are.
+NO_LICENSE = "not stated"
+
 
 def license_notice(name: str) -> str:
     """The SPDX name of a licence, with a word on it where it forbids commercial use."""
@@ -205,9 +208,9 @@ class CheckpointEntry:
         architecture: The network, in a phrase.
         objective: What it was trained to do, in a phrase.
         data: What it was trained on, in a phrase.
-        datasets: The same as tags of the Hub.
+        datasets: The same as ids of the Hub, ``OWNER/NAME``, where the set has one that its owners keep.
         parameters: Parameters of the encoder.
-        license: SPDX name of the licence of the weights.
+        license: SPDX name of the licence of the weights; None where it is not known, or no weights were released.
         paper: The publication of the method.
         status: ``packaged``: its folder comes with the package. ``convertible``: others released the weights, and
             `avzoo convert` makes a folder of them. ``unavailable upstream``: reported, but no released file is known.
@@ -238,14 +241,14 @@ class CheckpointEntry:
     architecture: str
     objective: str
     data: str
-    datasets: tuple[str, ...]
     parameters: int
-    license: str
+    license: str | None
     paper: Paper
     status: Status
     summary: str
     limits: tuple[str, ...]
     training: str
+    datasets: tuple[str, ...] = ()
     recipe: str | None = None
     hardware: str | None = None
     video: VideoInput | None = None
@@ -262,7 +265,7 @@ class CheckpointEntry:
 
     def __post_init__(self) -> None:
         self._require(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name) is not None, "is no name: lower case, hyphens")
-        self._require(self.license in LICENSES, f"has the unknown licence {self.license}")
+        self._require(self.license is None or self.license in LICENSES, f"has the unknown licence {self.license}")
         self._require(self.status in STATUSES, f"has the unknown status {self.status}")
         self._require(bool(self.modalities), "takes neither video nor audio")
         self._require(bool(self.sources) == (self.status == "convertible"), f"is {self.status}: sources contradict it")
@@ -287,14 +290,14 @@ class CheckpointEntry:
         return ("feature-extraction", *classified, *(("cross-modal-retrieval",) if self.projected else ()))
 
     @property
-    def noncommercial(self) -> bool:
-        """Whether the licence of the weights forbids commercial use."""
-        return LICENSES[self.license].noncommercial
+    def noncommercial(self) -> bool | None:
+        """Whether the licence of the weights forbids commercial use; None where there is none to go by."""
+        return None if self.license is None else LICENSES[self.license].noncommercial
 
     @property
     def license_notice(self) -> str:
         """The licence, with a word on what it forbids."""
-        return license_notice(self.license)
+        return NO_LICENSE if self.license is None else license_notice(self.license)
 
     @property
     def convert_command(self) -> str | None:

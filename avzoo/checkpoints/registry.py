@@ -136,6 +136,8 @@ def _properties(one: CheckpointEntry, name: str) -> tuple[str, ...]:
             return one.modalities
         case "task":
             return one.tasks
+        case "license":
+            return () if one.license is None else (one.license,)
         case _:
             return (getattr(one, name),)
 

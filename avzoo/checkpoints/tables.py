@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from avzoo.checkpoints.entry import LICENSES, CheckpointEntry, Family
+from avzoo.checkpoints.entry import LICENSES, NO_LICENSE, CheckpointEntry, Family
 from avzoo.checkpoints.registry import FAMILIES
 
 BEGIN = "<!-- families: made by `make cards` from the registry, do not edit -->"
@@ -84,11 +84,13 @@ def _family_row(family: Family) -> tuple[str, ...]:
     )
 
 
-def _licenses(entries: Iterable[CheckpointEntry]) -> list[str]:
+def _licenses(entries: Iterable[CheckpointEntry]) -> list[str | None]:
     return list(dict.fromkeys(entry.license for entry in entries if entry.status != "unavailable upstream"))
 
 
-def _license(name: str) -> str:
+def _license(name: str | None) -> str:
+    if name is None:
+        return NO_LICENSE
     return f"{name} (**non-commercial**)" if LICENSES[name].noncommercial else name
 
 

@@ -73,11 +73,11 @@ def _show(facts: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from avzoo.checkpoints.entry import license_notice
+    from avzoo.checkpoints.entry import NO_LICENSE, license_notice
 
     table = Table("", "", show_header=False, box=None, pad_edge=False)
     table.columns[1].overflow = "fold"
-    told = {**facts, "license": license_notice(facts["license"] or "not stated")}
+    told = {**facts, "license": license_notice(facts["license"] or NO_LICENSE)}
     told.pop("noncommercial")
     told |= told.pop("config", {})
     metrics = told.pop("metrics", [])

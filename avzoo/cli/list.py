@@ -25,6 +25,7 @@ def command(
     A packaged name is good wherever a model is asked for; `avzoo info NAME` says how to get the others.
     """
     from avzoo.checkpoints import DEFAULT
+    from avzoo.checkpoints.entry import NO_LICENSE
     from avzoo.checkpoints.registry import select
     from avzoo.cli._checkpoint_facts import entry_facts
 
@@ -40,7 +41,7 @@ def command(
             f"{one.name} (default)" if one.name == DEFAULT else one.name,
             ", ".join(one.modalities),
             f"{one.parameters / 1e6:.1f} M",
-            one.license + _MARK * one.noncommercial,
+            f"{one.license or NO_LICENSE}{_MARK * bool(one.noncommercial)}",
             one.status,
         )
         for one in found

@@ -90,7 +90,9 @@ def test_metadata_is_what_the_hub_reads(name: str, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(text)
     assert metadata_load(tmp_path / "README.md") is not None
     data = ModelCard(text).data
-    assert (data.library_name, data.pipeline_tag, data.license) == ("avzoo", "feature-extraction", one.license.lower())
+    assert (data.library_name, data.pipeline_tag) == ("avzoo", "feature-extraction")
+    assert data.license == (one.license and one.license.lower())
+    assert tuple(data.datasets or ()) == one.datasets and data.base_model is None
     assert {one.family, one.model_type, *one.modalities} <= set(data.tags)
     reported = {(metric.dataset, metric.value) for metric in one.metrics if not metric.approximate}
     results = [(result.dataset_name, result.metric_value) for result in data.eval_results or ()]
@@ -110,8 +112,10 @@ def test_a_card_says_whose_it_is_how_to_get_it_and_what_is_known(name: str) -> N
     one = entry(name)
     text = render_card(one, FOLDERS.get(name))
     assert one.how_to_get in text
-    assert f"Weights: **{one.license_notice}**" in text
-    assert one.noncommercial == ("non-commercial" in text)
+    assert (f"Weights: **{one.license_notice}**" in text) == (one.license is not None)
+    assert "## What avzoo is" in text
+    assert ("trust_remote_code=True" in text) == (one.status != "unavailable upstream")
+    assert bool(one.noncommercial) == ("non-commercial" in text)
     assert one.paper.bibtex in text
     assert all(sentence in text for sentence in (*one.limits, "## Input", "Environment: "))
     assert ("avzoo export" in text) == (one.status != "unavailable upstream")
@@ -123,6 +127,12 @@ def test_a_card_says_whose_it_is_how_to_get_it_and_what_is_known(name: str) -> N
 def test_a_card_without_weights_has_no_snippets() -> None:
     for one in select(status="unavailable"):
         assert snippets(render_card(one)) == []
+
+
+def test_a_card_of_weights_without_a_licence_says_so() -> None:
+    text = render_card(entry("ccl-video-ucf51"))
+    assert "Weights: none were released." in text and "There are no weights that could be under a licence" in text
+    assert "that page names the licence of the weights" in render_card(entry("cnn14-audioset"))
 
 
 # ---- snippets ----
@@ -192,9 +202,25 @@ def run_snippets(text: str) -> None:
 def test_a_converted_folder_adds_its_provenance(tmp_path: Path) -> None:
     one = entry("xdc-video-audioset")
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "xdc_video"}))
-    (tmp_path / "provenance.json").write_text(json.dumps({"source": {"sha256": "f29ffe8f00"}, "converter": "0.1.0"}))
+    provenance = {
+        "source": "https://example.org/a.pth",
+        "license": "MIT",
+        "sources": [{"file": "a.pth", "url": "https://example.org/a.pth", "sha256": "f29ffe8f00", "left_out": {}}],
+        "parity": {"tensors": 12, "golden_difference": 0.0},
+        "weights_sha256": "0a1b",
+        "files": {"config.json": "0123456789abcdef"},
+        "versions": {"avzoo": "0.1.0", "python": "3.11"},
+    }
+    (tmp_path / "provenance.json").write_text(json.dumps(provenance))
     text = render_card(one, tmp_path, reference="owner/name")
-    assert "| source.sha256 | f29ffe8f00 |" in text
+    told = dict(re.findall(r"^\| (.*) \| (.*) \|$", text.partition("## Provenance")[2], re.MULTILINE))
+    assert told == {
+        "source": "https://example.org/a.pth, SHA-256 f29ffe8f00",
+        "licence": "MIT",
+        "compared with the source": "12 tensors, equal bit by bit; outputs differ by at most 0 of the largest",
+        "SHA-256 of `model.safetensors`": "0a1b",
+        "made with": "avzoo 0.1.0, python 3.11",
+    }
     assert "## Get it" not in text
     assert text.count('"owner/name"') == 2 and f"./{one.name}" not in text
 
@@ -256,5 +282,5 @@ def test_a_converted_folder_that_the_registry_does_not_know_says_so(trained: Pat
     (trained / "provenance.json").write_text(json.dumps(provenance))
     text = render_card(None, trained)
     assert "The weights of mine.pth as a `xkd` model." in text
-    assert "| sources.0.file | mine.pth |" in text and "| sources.1.file | b\\|c.pth |" in text
+    assert "| source | mine.pth<br>b\\|c.pth |" in text
     assert "left_out" not in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import Any
 
 import pytest
@@ -83,7 +84,24 @@ def test_licences_are_those_of_the_releases() -> None:
     licences = {one.name: one.license for one in REGISTRY.values()}
     assert {licences[name] for name in (*XKD, *CRISSCROSS, *VSSL)} == {"CC-BY-NC-4.0"}
     assert {licences[name] for name in XDC} == {"MIT"}
-    assert all(entry(name).noncommercial == (licences[name] == "CC-BY-NC-4.0") for name in REGISTRY)
+    assert all(bool(entry(name).noncommercial) == (licences[name] == "CC-BY-NC-4.0") for name in REGISTRY)
+
+
+def test_no_licence_is_claimed_for_weights_that_do_not_exist_or_do_not_say() -> None:
+    for name in ("ccl-video-ucf51", "cnn14-audioset"):
+        one = entry(name)
+        assert (one.license, one.noncommercial, one.license_notice) == (None, None, "not stated")
+        assert one not in [*select(license="MIT"), *select(license="Apache-2.0")]
+
+
+def test_sets_are_called_as_the_hub_calls_them_or_not_at_all() -> None:
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+", name) for one in REGISTRY.values() for name in one.datasets)
+    assert entry("r2plus1d18-supervised-imagenet").datasets == ("ILSVRC/imagenet-1k",)
+
+
+def test_what_is_our_choice_is_told() -> None:
+    assert "audio network of `xdc` and `xdc_audio` is ours" in str(FAMILIES["xdc"].note)
+    assert any("25 per second are our choice" in limit for limit in entry("ccl-video-ucf51").limits)
 
 
 # ---- nothing is claimed that is not there ----

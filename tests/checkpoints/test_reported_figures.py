@@ -1,8 +1,8 @@
 """Published figures: those of the registry beside a transcription that was made without it.
 
 ``reported_figures.csv`` was transcribed from the tables and plots of the publications (for XKD those of the thesis, and
-of the paper where it has another figure), one row for each figure; `setting` and `source` are parts of what the registry
-says at length.
+of the paper where it has another figure), one row for each figure; `setting` and `source` are parts of what the
+registry says at length.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def test_list_shows_every_checkpoint_in_a_hundred_columns(capsys: pytest.Capture
 def test_list_marks_what_may_not_be_used_commercially(capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(capsys, "list")
     for line in text.splitlines()[1 : len(REGISTRY) + 1]:
-        assert ("(!)" in line) == entry(line.split()[0]).noncommercial
+        assert ("(!)" in line) == bool(entry(line.split()[0]).noncommercial)
     assert "(!) The weights may not be used commercially." in text
     assert "(!)" not in shown(capsys, "list", "--license", "MIT")
 
@@ -205,4 +205,4 @@ def test_the_command_that_is_shown_is_one(one: Any, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(avzoo.hub, "convert", convert)
     assert main(shlex.split(one.convert_command)[1:]) == 2
     assert (asked["family"], asked["out"]) == (one.family, Path(one.name))
-    assert one.name in (asked["name"], *asked["sources"])
+    assert one.name in [*(asked["name"] or ()), *asked["sources"]]
