@@ -23,7 +23,10 @@ def command(
         Literal["teacher", "student"] | None,
         typer.Option(help="Network to take of a training checkpoint; default: what the name says, or the teacher."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Which checkpoint of `avzoo list` the given file is.")] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Which checkpoint of `avzoo list` the given file is; once for each of two files."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output; no progress.")] = False,
 ) -> None:
     """Make a checkpoint folder of official release files, and prove that it is the same network.
@@ -45,35 +48,54 @@ def command(
         f"{made.folder}: {made.model_type}, {made.parameters:,} parameters; all {tensors} tensors are bit by bit those "
         f"of {made.provenance['source']}"
     )
+    for source in made.provenance["sources"]:
+        if source["entry"] is None:
+            continue
+        typer.echo(f"{source['file']}: {source['entry']}, known by {source['identified_by']}")
+        if source["identified_by"] == "--name alone":
+            typer.echo(
+                f"avzoo: warning: nothing but --name says that {source['file']} is {source['entry']}; card and figures "
+                "are that checkpoint's",
+                err=True,
+            )
     typer.echo(f"weights: {made.provenance.get('license', 'whoever trained them says under which licence they are')}")
 
 
 class _Bar:
-    """How much of a download is there; on standard error."""
+    """That work goes on, and how much of a download is there; on standard error."""
 
     def __init__(self, hidden: bool) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
+        console = Console(stderr=True)
         self._display = Progress(
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console,
             disable=hidden,
         )
+        self._work = console.status("reading, converting and proving")
+        self._shows_work = console.is_terminal and not hidden
 
     def __enter__(self) -> _Bar:
+        if self._shows_work:
+            self._work.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._shows_work:
+            self._work.stop()
         if self._display.tasks:  # stopping what never started prints a line
             self._display.stop()
 
     def update(self, had: int, total: int | None) -> None:
         """Shows how much there is; the first call shows the bar."""
         if not self._display.tasks:
+            if self._shows_work:  # two displays would write over each other
+                self._work.stop()
             self._display.add_task("", total=total)
             self._display.start()
         self._display.update(self._display.tasks[0].id, completed=had, total=total)

@@ -46,6 +46,11 @@ _FOREIGN = (
 )
 
 
+# The encoder that Video SSL and XKD share: one of 197 positions (16 frames) is of the first alone; one of 393 (32
+# frames) and of this width is of either, v-MAE or XKD.
+_SHORT, _LONG, _RELEASED_WIDTH = 197, 393, 768
+
+
 def families() -> list[str]:
     """The families of which official files can be converted."""
     return [name for name, family in FAMILIES.items() if any(_convertible(name) for name in family.model_types)]
@@ -61,7 +66,8 @@ def recognize(family: str, weights: StateDict, network: str = "teacher", model_t
         model_type: The type that it should be of; None for any of the family. A training checkpoint holds several.
 
     Raises:
-        FamilyError: There is no such family, or the names are those of another one or of none.
+        FamilyError: There is no such family, the names are those of another one or of none, or several families have
+            such weights and `model_type` does not say which is meant.
     """
     if family not in families():
         raise FamilyError(f"unknown family {family!r}; choose one of {', '.join(families())}")
@@ -69,9 +75,18 @@ def recognize(family: str, weights: StateDict, network: str = "teacher", model_t
         if foreign.looks(weights):
             raise FamilyError(foreign.reason)
     wanted = [name for name in FAMILIES[family].model_types if _convertible(name)]
-    # Of a tie, such as that of the two families with one video encoder, the wanted family gets it.
+    # Of a tie that the weights do not break, the wanted family gets it.
     types = [*wanted, *(name for name in LAYOUTS if _convertible(name) and name not in wanted)]
     known = {name: _known(name, weights, network) for name in types}
+    if known["vssl"] == known["xkd_video"]:
+        positions = _shape(weights, "enc_pos_embed")[1:]
+        if positions[:1] == (_SHORT,):
+            del known["xkd_video"]
+        elif positions == (_LONG, _RELEASED_WIDTH) and known["vssl"] == max(known.values()) and model_type is None:
+            raise FamilyError(
+                "has the video encoder that XKD and the v-MAE of Video SSL share, and nothing tells which of them it "
+                "is; say which checkpoint it is with --name"
+            )
     best = max(known, key=lambda name: known[name])
     if 2 * known[best][0] < len(weights):
         shown = ", ".join(list(weights)[:3])

@@ -120,8 +120,9 @@ def _require_fit(part: Part, expected: StateDict) -> None:
     for name, tensor in part.ours.items():
         wanted = expected[name]
         if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:
+            differs = "size" if tensor.shape != wanted.shape else "type of numbers"
             raise PartError(
-                f"{part.name} is of another size: {part.official(name)} is {_described(tensor)} and "
+                f"{part.name} is of another {differs}: {part.official(name)} is {_described(tensor)} and "
                 f"should be {_described(wanted)}"
             )
 

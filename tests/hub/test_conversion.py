@@ -14,6 +14,7 @@ import pytest
 import torch
 from file_server import served
 from official_files import Weights, write, xkd_backbone, xkd_model, xkd_training_checkpoint
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 import avzoo
@@ -22,6 +23,7 @@ from avzoo.checkpoints.registry import REGISTRY, Source
 from avzoo.errors import AvzooError
 from avzoo.hub import conversion, convert, convert_state_dict, verify
 from avzoo.hub.quarantine import OfficialFile
+from avzoo.models.modeling_xkd import XKDAudioModel
 
 NAME = "xkd-video-teacher-kinetics400"
 
@@ -196,12 +198,12 @@ REFUSED: list[tuple[str, Callable[[Weights], Any], str]] = [
     (
         "xkd",
         lambda w: {**w, "encoder_norm.bias": torch.zeros(64, dtype=torch.float16)},
-        r"encoder_norm\.bias is 64 of float16 and should be 64 of float32",
+        r"is of another type of numbers: encoder_norm\.bias is 64 of float16 and should be 64 of float32",
     ),
     (
         "xkd",
         lambda w: {**w, "encoder_norm.bias": torch.full((64,), torch.nan)},
-        r"its last_hidden_state is not finite",
+        r"^file\.pth: its last_hidden_state is not finite",
     ),
     ("crisscross", lambda w: w, r"is no checkpoint of CrissCross: it has the names of XKD or Video SSL \(xkd_video\)"),
     ("xkd", lambda w: {"a": torch.zeros(1)}, r"is no checkpoint of XKD or of any family of the zoo: it holds a$"),
@@ -228,7 +230,7 @@ def test_files_that_do_not_belong_together(known: Callable[..., None], tmp_path:
     for sources, options, message in [
         ([video, video], {}, r"these are vid\.pth \(xkd_video\) and vid\.pth \(xkd_video\)"),
         ([video, audio, audio], {}, "give one file or name, or a video and an audio one"),
-        ([video, audio], {"name": NAME}, "--name goes with one file"),
+        ([video, audio], {"name": NAME}, "--name goes once with each file"),
         (audio, {"name": NAME}, r"aud\.pth is a checkpoint of the type xkd_audio, not xkd_video"),
         (video, {"network": "mean"}, "unknown network 'mean'"),
         (video, {"name": "xkd-video-teacher"}, "there is no checkpoint named 'xkd-video-teacher' .did you mean"),
@@ -237,6 +239,7 @@ def test_files_that_do_not_belong_together(known: Callable[..., None], tmp_path:
         ("xkd-video", {}, "there is no checkpoint named 'xkd-video'"),
         (tmp_path / "none.pth", {}, "there is no file"),
         (tmp_path, {}, "is a folder; give the official file"),
+        (Path("/dev/null"), {}, "is no regular file; give the official file"),
         (NAME, {"name": NAME}, "--name goes with a file"),
         (NAME, {}, "cannot be downloaded from here: Download its file from https://example.org"),
     ]:
@@ -292,3 +295,67 @@ def test_a_loader_that_changes_a_bit_is_caught(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(conversion, "load", load)
     with pytest.raises(AvzooError, match=r"has another encoder_norm\.bias than vid\.pth"):
         convert("xkd", source, tmp_path / "out")
+
+
+@pytest.mark.usefixtures("here")
+def test_a_refused_conversion_leaves_no_folders(tmp_path: Path) -> None:
+    source = write(tmp_path / "file.pth", {"a": torch.zeros(1)})
+    with pytest.raises(AvzooError, match="is no checkpoint of XKD"):
+        convert("xkd", source, tmp_path / "a" / "b" / "c")
+    assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("by", ["file name", "checksum", "name"])
+def test_a_released_file_is_known_and_keeps_its_licence(by: str, known: Callable[..., None], tmp_path: Path) -> None:
+    source = write(tmp_path / "vid.pth.tar", xkd_backbone("video"))
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    given = {"file name": {"file": "vid.pth.tar.zip"}, "checksum": {"sha256_prefix": digest[:8]}, "name": {}}[by]
+    known(sources=(Source(page="https://example.org", **given),))
+    made = convert("xkd", source, tmp_path / "out", name=NAME if by == "name" else None)
+    assert (made.provenance["entry"], made.provenance["license"]) == (NAME, "CC-BY-NC-4.0")
+    (said,) = made.provenance["sources"]
+    assert said["identified_by"] == {"name": "--name alone"}.get(by, f"its {by}")
+    assert said["isolation"] == "hook"
+
+
+@pytest.mark.usefixtures("here")
+def test_a_joint_model_of_two_files_keeps_their_licence(known: Callable[..., None], tmp_path: Path) -> None:
+    sources = [write(tmp_path / f"{kind}.pth", xkd_backbone(kind)) for kind in ("video", "audio")]
+    known(sources=(Source(page="https://example.org"),))
+    names = [NAME, NAME.replace("video", "audio")]
+    made = convert("xkd", sources, tmp_path / "named", name=names)
+    assert made.provenance["license"] == "CC-BY-NC-4.0"
+    assert [source["entry"] for source in made.provenance["sources"]] == names
+    with pytest.raises(AvzooError, match=r"audio\.pth is a checkpoint of the type xkd_audio, not xkd_video"):
+        convert("xkd", sources, tmp_path / "swapped", name=[NAME, NAME])
+
+
+@pytest.mark.usefixtures("here")
+def test_a_file_that_nobody_knows_says_what_may_be_presumed_of_its_licence(tmp_path: Path) -> None:
+    made = convert("xkd", write(tmp_path / "aud.pth", xkd_backbone("audio")), tmp_path / "out")
+    said = "an unknown licence (the released weights of XKD are under CC-BY-NC-4.0, non-commercial use only)"
+    assert avzoo.load(made.folder, "cpu").checkpoint.license == said
+    assert said in (made.folder / "README.md").read_text()
+    assert made.provenance["entry"] is None
+
+
+def test_the_file_of_one_checkpoint_is_not_taken_for_another(tmp_path: Path) -> None:
+    source = write(tmp_path / "VideoBYOL_kinetics400.pth.tar", {"a": torch.zeros(1)})
+    with pytest.raises(AvzooError, match="released file of vssl-byol-kinetics400, not of vssl-simclr-kinetics400"):
+        convert("vssl", source, tmp_path / "out", name="vssl-simclr-kinetics400")
+    with pytest.raises(AvzooError, match="vssl-byol-kinetics400 is a checkpoint of the family vssl"):
+        convert("xkd", source, tmp_path / "out")
+
+
+@pytest.mark.usefixtures("here")
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write(tmp_path / "aud.pth", xkd_backbone("audio"))
+
+    def full(*_: Any, **__: Any) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(XKDAudioModel, "save_pretrained", full)
+    with pytest.raises(AvzooError, match=r"the weights cannot be written below \S+: I/O error: No space left"):
+        convert("xkd", source, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == [source]
