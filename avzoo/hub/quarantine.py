@@ -9,7 +9,9 @@ import stat
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from site import getsitepackages
 from typing import Any
 
 from avzoo.errors import AvzooError
@@ -24,6 +26,11 @@ _SET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": 
 
 class OfficialFileError(AvzooError):
     """An official file cannot be read; the message names it and says why."""
+
+
+# Isolated, the interpreter sees neither PYTHONPATH nor the user's packages; it is told where the few that it needs are.
+_RUN = "import sys; sys.path[:0] = sys.argv[2:]; from avzoo.hub.read_official import main; main()"
+_NEEDED = ("avzoo", "torch", "safetensors")
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ def read_official(source: Path, scratch: Path, seconds: float = SECONDS) -> Offi
             raise OfficialFileError(f"{source} is no regular file")
         try:
             done = subprocess.run(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-I", "-m", "avzoo.hub.read_official", str(scratch.absolute())],
+                [sys.executable, "-I", "-c", _RUN, str(scratch.absolute()), *_libraries()],
                 stdin=file,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -80,6 +87,13 @@ def read_official(source: Path, scratch: Path, seconds: float = SECONDS) -> Offi
     if "error" in report:
         raise OfficialFileError(f"{source.name} {report['error']}")
     return OfficialFile(scratch / WEIGHTS, report["left_out"], report["network"])
+
+
+def _libraries() -> list[str]:
+    """The folders in which the packages that the process needs are, but for those that it sees anyway."""
+    found = [find_spec(name) for name in _NEEDED]
+    folders = dict.fromkeys(str(Path(spec.origin).parents[1]) for spec in found if spec and spec.origin)
+    return [folder for folder in folders if folder not in getsitepackages()]
 
 
 def _report(path: Path) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -168,3 +169,16 @@ except MemoryError:
 def test_memory_is_limited_in_proportion_to_the_file() -> None:
     done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == "limited"
+
+
+def test_packages_outside_the_folders_of_the_interpreter_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "avzoo").symlink_to(Path(quarantine.__file__).parents[1])
+    spec = SimpleNamespace(origin=str(tmp_path / "site" / "avzoo" / "__init__.py"))
+    find = quarantine.find_spec
+    monkeypatch.setattr(quarantine, "find_spec", lambda name: spec if name == "avzoo" else find(name))
+    assert str(tmp_path / "site") in quarantine._libraries()
+    monkeypatch.setattr(quarantine, "_RUN", f"{quarantine._RUN}; import avzoo; assert '{tmp_path}' in avzoo.__file__")
+    assert read(WEIGHTS, tmp_path).left_out == {}
