@@ -5,6 +5,7 @@ Exit codes: 0 all good, 1 some inputs failed, 2 usage (also every error the user
 
 from __future__ import annotations
 
+import errno
 import importlib
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from avzoo.errors import AvzooError
 
 USAGE = 2
 INTERRUPTED = 130
+# What a write says that fails for want of room or of leave; it does not say where.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 #: Verb and its one-line help. ``avzoo/cli/VERB.py`` holds the public function ``command`` that runs it.
 VERBS = {
@@ -99,7 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
     except OSError as error:
         if error.filename is None:
-            raise
+            if error.errno not in _UNWRITABLE:
+                raise
+            return _refuse(f"{error.strerror}: nothing more can be written")
         return _refuse(f"{error.strerror}: {error.filename}")
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import ipaddress
 import os
 import shutil
@@ -74,6 +73,11 @@ def download(
 @contextmanager
 def _sole_download(folder: Path) -> Iterator[None]:
     """Keeps other processes from downloading to the same folder; they wait."""
+    try:
+        import fcntl
+    except ImportError:  # not on this system, where nobody waits
+        yield
+        return
     lock = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -89,7 +93,7 @@ def _complete(url: str, target: Path, sha256_prefix: str | None, max_bytes: int,
     while True:
         before = part.size
         try:
-            _fetch(url, part, max_bytes, on_progress)
+            _fetch(url, part, max_bytes, on_progress, ends_unseen=sha256_prefix is not None)
             break
         except (URLError, HTTPException, OSError) as error:
             code = error.code if isinstance(error, HTTPError) else None
@@ -144,11 +148,18 @@ class _Part:
         self._tag.unlink(missing_ok=True)
 
 
-def _fetch(url: str, part: _Part, max_bytes: int, on_progress: Progress | None) -> None:
+def _fetch(url: str, part: _Part, max_bytes: int, on_progress: Progress | None, ends_unseen: bool) -> None:
     """Asks for what is missing of a file and appends it.
 
+    Args:
+        url: The address.
+        part: What there is of the file.
+        max_bytes: The most that it may have.
+        on_progress: As in `download`.
+        ends_unseen: Whether an answer may leave it open where it ends, since a checksum tells.
+
     Raises:
-        DownloadError: The file is too large for the limit or the disk.
+        DownloadError: The file is too large for the limit or the disk, or it cannot be told whether it is whole.
         OSError: The connection broke off; what arrived is kept.
     """
     start, version = part.size, part.version
@@ -163,6 +174,11 @@ def _fetch(url: str, part: _Part, max_bytes: int, on_progress: Progress | None) 
             start = 0
             part.restart(_strong(answer.headers.get("ETag")))
         total = start + int(length) if length and length.isdigit() else None
+        if total is None and not ends_unseen and answer.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            raise DownloadError(
+                f"{url} is refused: its server does not say how long the file is and no checksum is known, so a "
+                "broken one would not be noticed; download it by other means and give the file"
+            )
         if max(total or 0, start) > max_bytes:
             raise DownloadError(f"{url} has {total} bytes; at most {max_bytes} are downloaded")
         if total and total - start > shutil.disk_usage(part.path.parent).free:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from avzoo.cli import VERBS, main
@@ -26,6 +28,7 @@ def test_usage_errors_are_two(arguments: list[str], capsys: pytest.CaptureFixtur
     [
         (AvzooError("give a folder"), "avzoo: error: give a folder\n"),
         (FileNotFoundError(2, "No such file or directory", "clip.mp4"), "No such file or directory: clip.mp4\n"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device: nothing more can be written\n"),
     ],
 )
 def test_what_the_user_caused_is_one_line_and_two(

@@ -19,6 +19,7 @@ class Served:
         cut: Bytes after which an answer breaks off; None for never.
         codes: Codes with which the next requests fail.
         redirect: Where every request is sent instead.
+        tells_length: Whether answers say how long they are.
         ranges: The ``Range`` header of every request.
     """
 
@@ -27,6 +28,7 @@ class Served:
     cut: int | None = None
     codes: list[int] = field(default_factory=list)
     redirect: str | None = None
+    tells_length: bool = True
     ranges: list[str | None] = field(default_factory=list)
     url: str = ""
 
@@ -57,7 +59,8 @@ def served(content: bytes) -> Iterator[Served]:
                 self.send_header("Content-Range", f"bytes {start}-{len(state.content) - 1}/{len(state.content)}")
             if state.etag:
                 self.send_header("ETag", state.etag)
-            self.send_header("Content-Length", str(len(body)))
+            if state.tells_length:
+                self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body if state.cut is None else body[: state.cut])
             self.close_connection = True

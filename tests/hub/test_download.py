@@ -121,3 +121,12 @@ def test_where_downloads_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/somebody")
     assert cache_folder() == Path("/home/somebody/.cache/avzoo/official")
+
+
+def test_an_end_that_nobody_announces_is_believed_for_a_checksum_only(server: Served, tmp_path: Path) -> None:
+    server.tells_length = False
+    assert download(server.url, tmp_path / "known", PREFIX).read_bytes() == CONTENT
+    server.cut = 1000
+    with pytest.raises(DownloadError, match="does not say how long the file is and no checksum is known"):
+        download(server.url, tmp_path / "unknown")
+    assert not (tmp_path / "unknown" / "weights.pth").exists()
