@@ -92,7 +92,7 @@ def convert(
         raise FamilyError(f"unknown family {family!r}; choose one of {', '.join(families())}")
     if network is not None and network not in NETWORKS:
         raise ConvertError(f"unknown network {network!r}; choose one of {', '.join(NETWORKS)}")
-    names = [name] if isinstance(name, str) else list(name or [])
+    names: list[str | None] = [name] if isinstance(name, str) else list(name or [])
     if not 1 <= len(given) <= 2 or (names and len(names) != len(given)):
         raise ConvertError("give one file or name, or a video and an audio one; --name goes once with each file")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from transformers import AutoConfig
+
 from avzoo._auto import FAMILIES as MODEL_TYPES
 from avzoo.checkpoints.registry import FAMILIES
 from avzoo.errors import AvzooError
@@ -78,15 +80,18 @@ def recognize(family: str, weights: StateDict, network: str = "teacher", model_t
     # Of a tie that the weights do not break, the wanted family gets it.
     types = [*wanted, *(name for name in LAYOUTS if _convertible(name) and name not in wanted)]
     known = {name: _known(name, weights, network) for name in types}
-    if known["vssl"] == known["xkd_video"]:
-        positions = _shape(weights, "enc_pos_embed")[1:]
-        if positions[:1] == (_SHORT,):
-            del known["xkd_video"]
-        elif positions == (_LONG, _RELEASED_WIDTH) and known["vssl"] == max(known.values()) and model_type is None:
-            raise FamilyError(
-                "has the video encoder that XKD and the v-MAE of Video SSL share, and nothing tells which of them it "
-                "is; say which checkpoint it is with --name"
-            )
+    top = max(known.values())
+    alike = [name for name in types if known[name] == top]
+    positions = _shape(weights, "enc_pos_embed")[1:]
+    if len(alike) > 1 and positions[:1] == (_SHORT,):
+        for name in alike:
+            if getattr(AutoConfig.for_model(name), "num_frames", 16) != 16:
+                del known[name]
+    elif len(alike) > 1 and positions == (_LONG, _RELEASED_WIDTH) and model_type is None:
+        raise FamilyError(
+            "has the video encoder that XKD and the v-MAE of Video SSL share, and nothing tells which of them it is; "
+            "say which checkpoint it is with --name"
+        )
     best = max(known, key=lambda name: known[name])
     if 2 * known[best][0] < len(weights):
         shown = ", ".join(list(weights)[:3])
