@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from avzoo.data.windows import Span, Streams
 from avzoo.pretraining.recipe import load_recipe
 from benchmarks.claims import __main__ as command
-from benchmarks.claims.material import Material, Sizes
+from benchmarks.claims.material import Material, Sizes, rows_of
 from benchmarks.claims.plans import CLAIMS
 from benchmarks.claims.report import BEGIN, END, report
 from benchmarks.claims.runs import EvenWindows
@@ -146,3 +147,27 @@ def test_windows_cover_the_clip():
     )
     assert [window.video.start for window in windows] == [0.0, 1.0, 2.0]
     assert all((window.video.duration, window.audio.duration) == (2.0, 1.0) for window in windows)
+
+
+def test_real_sounds_hold_a_fold_out_and_mix_the_classes(tmp_path):
+    recordings = tmp_path / "esc10"
+    recordings.mkdir()
+    lines = ["file,fold,target,category,freesound_id,take"]
+    for index in range(50):
+        fold, target = index % 5 + 1, index // 5
+        lines.append(f"{index}.wav,{fold},{target},class,{index},A")
+        with wave.open(str(recordings / f"{index}.wav"), "wb") as file:
+            file.setparams((1, 2, 16_000, 0, "NONE", ""))
+            file.writeframes(np.random.default_rng(index).integers(-9000, 9000, 8_000, np.int16).tobytes())
+    (recordings / "meta.csv").write_text("\n".join(lines))
+    material = Material(tmp_path / "clips", "esc10", TINY)
+    material.write(recordings=recordings)
+    train, test = (rows_of(material.folder / f"{split}_2.csv") for split in ("train", "test"))
+    assert (len(train), len(test)) == (80, 20)
+    sounds = {split: {row["path"].split("_")[0] for row in rows} for split, rows in (("train", train), ("test", test))}
+    assert not sounds["train"] & sounds["test"]
+    assert {int(row["label"]) for row in train[:40]} == set(range(10))
+    recipe = load_recipe("xkd_smoke_synth", material.data(1))
+    clips = recipe.data.clips(*recipe.model.clip_request(recipe.views, 8.0))
+    assert len(clips) == 80
+    assert clips.read(0, 0)[0]["label"] == int(train[0]["label"])

@@ -168,6 +168,8 @@ def _write_recordings(folder: Path, recordings: Path) -> None:
         return
     (folder / "clips").mkdir(parents=True, exist_ok=True)
     clips = list(_write_clips(folder, recordings))
+    # By chance and not by class, so that the first of a list are of all classes.
+    clips = [clips[index] for index in np.random.default_rng(SEED).permutation(len(clips))]
     for fold in range(1, FOLDS + 1):
         for split in ("train", "test"):
             kept = [(path, label) for path, label, its_fold in clips if (its_fold == fold) == (split == "test")]

@@ -28,7 +28,7 @@ _CRISSCROSS = [
 ]
 
 _XDC = [
-    "model.video={num_frames: 8, image_size: 44, batch_norm_momentum: 0.1}",
+    "model.video={num_frames: 8, image_size: 44, stem_mid_planes: 16, batch_norm_momentum: 0.1}",
     "model.audio={max_length: 50}",
     "model.objective.num_clusters=32",
     "model.clustering={epochs_per_iteration: 1, batch_size: 32}",
@@ -37,7 +37,8 @@ _XDC = [
 ]
 
 _CCL = [
-    "model={family: ccl, preset: nano, mode: A, video: {image_size: 48, num_frames: 16}, objective: {num_classes: 16}}",
+    "model={family: ccl, preset: nano, mode: A, video: {image_size: 48, num_frames: 16, stem_mid_planes: 16}, "
+    "objective: {num_classes: 16}}",
     "views={num_frames: 16, image_size: 48, crop_area: [0.6, 1.0], crop_ratio: [0.9, 1.1]}",
     "training.milestones=[4]",
     "training.learning_rate=3.0e-2",

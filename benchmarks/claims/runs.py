@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,9 @@ from .material import SHIFTS, Material
 Figures = dict[str, float]
 
 _BATCH = 16  # clips whose features are computed at once
-_FINETUNING_RATE = 5e-4
+_FINETUNING_BATCH = 32
+_FINETUNING_RATE = 1e-3
+_HEAD_RATE = 1e-2
 
 
 @dataclass(frozen=True)
@@ -177,25 +179,34 @@ def shifted(reader: Reader, material: Material, seed: int) -> Figures:
     fitted, labels = reader.features(train_clips, count)["video"], labels_of(train_clips)[:count]
     figures: Figures = {}
     for name, clips in tests.items():
-        seen = reader.features(clips, len(clips))["video"]
-        figures[f"linear, {name}"] = linear_probe(fitted, labels, seen, labels_of(clips)).accuracy
+        seen, truth = (
+            reader.features(clips, material.sizes.shifted)["video"],
+            labels_of(clips)[: material.sizes.shifted],
+        )
+        figures[f"linear, {name}"] = linear_probe(fitted, labels, seen, truth).accuracy
     classifier = _finetuned(reader, train_clips, count, material, seed)
     for name, clips in tests.items():
-        figures[f"finetuned, {name}"] = _accuracy(classifier, reader, clips)
+        figures[f"finetuned, {name}"] = _accuracy(classifier, reader, clips, material.sizes.shifted)
     return figures
 
 
 def _finetuned(reader: Reader, clips: ClipDataset, count: int, material: Material, seed: int) -> nn.Module:
-    """The encoder with a linear layer, trained on the classes of the clips without augmentation."""
+    """The encoder with batch norm and a linear layer, trained on the classes of the clips without augmentation."""
     set_seed(seed)
     classes = int(labels_of(clips).max()) + 1
-    classifier = VSSLForVideoClassification.from_encoder(reader.model.encoder("student"), num_labels=classes)
-    optimizer = torch.optim.AdamW(classifier.parameters(), _FINETUNING_RATE, weight_decay=0.05)
+    classifier = VSSLForVideoClassification.from_encoder(
+        reader.model.encoder("student"), num_labels=classes, classifier_norm="batch"
+    )
+    groups: list[dict[str, Any]] = [
+        {"params": classifier.base_model.parameters()},
+        {"params": classifier.classifier.parameters(), "lr": _HEAD_RATE},
+    ]
+    optimizer = torch.optim.AdamW(groups, _FINETUNING_RATE, weight_decay=0.05)
     steps = material.sizes.finetuning
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(steps, 1))
     classifier.train()
     for _ in range(steps):
-        chosen = torch.randint(count, (material.sizes.batch,)).tolist()
+        chosen = torch.randint(count, (_FINETUNING_BATCH,)).tolist()
         # One window of each: the others are other moments of the same clip, for other steps.
         items = [[clips[index][int(torch.randint(reader.windows, ()))]] for index in chosen]
         labels = torch.tensor([item[0]["label"] for item in items])
@@ -207,13 +218,13 @@ def _finetuned(reader: Reader, clips: ClipDataset, count: int, material: Materia
 
 
 @torch.no_grad()
-def _accuracy(classifier: nn.Module, reader: Reader, clips: ClipDataset) -> float:
+def _accuracy(classifier: nn.Module, reader: Reader, clips: ClipDataset, count: int) -> float:
     right = 0
-    for start in range(0, len(clips), _BATCH):
-        items = [clips[index] for index in range(start, min(start + _BATCH, len(clips)))]
+    for start in range(0, count, _BATCH):
+        items = [clips[index] for index in range(start, min(start + _BATCH, count))]
         logits = classifier(**reader.inputs(items)["video"]).logits.unflatten(0, (len(items), -1)).mean(dim=1)
         right += int((logits.argmax(dim=1) == torch.tensor([item[0]["label"] for item in items])).sum())
-    return right / len(clips)
+    return right / count
 
 
 def with_data(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
