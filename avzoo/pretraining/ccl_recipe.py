@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 from pydantic import Field
 from transformers import PreTrainedConfig, TrainerCallback
@@ -95,6 +95,14 @@ class CCLModelSection(ModelSection):
         if self.audio_teacher is not None and self.audio_embeddings is not None:
             raise ValueError("give audio_teacher or audio_embeddings; the sound teacher is one or the other")
         return whole
+
+    def without_places(self) -> Self:
+        """Without folders of embeddings and teachers; teachers with a name, packaged or on the Hub, keep it."""
+        named = {
+            field: None if teacher is None or Path(teacher).exists() else teacher
+            for field, teacher in (("audio_teacher", self.audio_teacher), ("image_teacher", self.image_teacher))
+        }
+        return self.model_copy(update={"audio_embeddings": None, **named})
 
     def _teacher_configs(self, given: dict[str, Any]) -> dict[str, PreTrainedConfig]:
         configs: dict[str, PreTrainedConfig] = {}

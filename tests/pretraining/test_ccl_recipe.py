@@ -148,6 +148,16 @@ def test_what_is_decoded_is_what_is_needed():
 # ---- teachers ----
 
 
+def test_a_published_recipe_does_not_tell_where_teachers_lay(tmp_path):
+    (tmp_path / "teacher").mkdir()
+    overrides = ["model.image_teacher=random", f"model.audio_embeddings={tmp_path}"]
+    section = load_recipe("ccl_ucf51_ai_released", overrides).model
+    assert str(tmp_path) not in str(section.without_places())
+    assert section.without_places().image_teacher == "random"
+    local = section.model_copy(update={"image_teacher": str(tmp_path / "teacher")})
+    assert str(tmp_path) not in str(local.without_places())
+
+
 def test_teachers_come_from_checkpoint_folders(tmp_path):
     torch.manual_seed(3)
     audio = CNN14Model(CNN14Config(block_channels=[4, 8], hidden_size=16))
