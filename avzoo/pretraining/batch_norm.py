@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-import torch.distributed.nn.functional as distributed_functional
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from avzoo.pretraining.collectives import gather_with_gradient, world_size
 
 
 class SyncBatchNormOnCpu(_BatchNorm):
@@ -27,7 +28,7 @@ class SyncBatchNormOnCpu(_BatchNorm):
         centred = input - mean
         variance = _mean(centred.square())
         if self.track_running_stats:
-            count = distributed.get_world_size() * input.numel() // input.shape[1]
+            count = world_size() * input.numel() // input.shape[1]
             self._track(mean.detach(), variance.detach(), count)
         normalised = centred * (variance + self.eps).rsqrt()
         if not self.affine:
@@ -46,7 +47,7 @@ class SyncBatchNormOnCpu(_BatchNorm):
 def _mean(values: Tensor) -> Tensor:
     """Mean over all axes but the channels', and over the processes; ``(1, C, 1, ...)``."""
     local = values.mean([axis for axis in range(values.ndim) if axis != 1], keepdim=True)
-    return distributed_functional.all_reduce(local) / distributed.get_world_size()
+    return gather_with_gradient(local).mean(dim=0, keepdim=True)
 
 
 def synchronise_batch_norms(model: nn.Module, device: torch.device) -> None:
