@@ -18,7 +18,7 @@ def command(
 ) -> None:
     """Check a checkpoint offline: its files, their hashes, its configuration and weights, and its golden output.
 
-    Exit codes: 0 all good, 1 something is wrong, 2 usage, or no such checkpoint.
+    Exit codes: 0 all good, 1 something is wrong or could not be checked, 2 usage, or no such checkpoint.
     """
     from avzoo.hub import verify
     from avzoo.hub.golden import TOLERANCE
@@ -31,15 +31,16 @@ def command(
             "ok": found.ok,
             "checks": found.states,
             "problems": found.problems,
+            "unchecked": found.unchecked,
             "golden_difference": found.golden_difference,
             "tolerance": TOLERANCE,
         }
         typer.echo(json.dumps(facts, indent=2))
     else:
-        for check, problems in found.problems.items():
-            typer.echo(f"{check}: {found.states[check]}")
-            for problem in problems:
-                typer.echo(f"  {problem}")
+        for check, state in found.states.items():
+            typer.echo(f"{check}: {state}")
+            for sentence in [found.unchecked[check]] if state == "not checked" else found.problems[check]:
+                typer.echo(f"  {sentence}")
         if found.golden_difference is not None:
             typer.echo(f"difference from the golden output: {found.golden_difference:.1e} ({TOLERANCE:.0e} allowed)")
     raise typer.Exit(0 if found.ok else 1)

@@ -40,7 +40,7 @@ class Verification:
         name: What was verified.
         folder: Where it is.
         problems: What is wrong, a sentence each, under the check that found it; every check is listed.
-        unchecked: The checks that could not be made, for want of what they need.
+        unchecked: The checks that could not be made, and what they lack, a sentence each.
         golden_difference: The largest difference from the golden output, as a share of the largest value of its tensor;
             None where it could not be computed.
     """
@@ -48,12 +48,12 @@ class Verification:
     name: str
     folder: Path
     problems: dict[str, list[str]] = field(default_factory=dict)
-    unchecked: tuple[str, ...] = ()
+    unchecked: dict[str, str] = field(default_factory=dict)
     golden_difference: float | None = None
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether every check was made and nothing is wrong."""
         return not (any(self.problems.values()) or self.unchecked)
 
     @property
@@ -75,7 +75,8 @@ def verify(model: str | Path) -> Verification:
     - model: the configuration is of a type of the zoo, the weights fit it with no name missing, none left over and
       every shape as it should be, and the processors load;
     - golden output: the model still makes of the fixed input what it did where the checkpoint was written, within
-      `avzoo.hub.golden.TOLERANCE`.
+      `avzoo.hub.golden.TOLERANCE`. Where ``provenance.json`` lists the files and no golden output among them, none was
+      made yet, and this is not checked.
 
     Args:
         model: A checkpoint folder, a packaged name, or a Hub repository that is in the local cache.
@@ -86,16 +87,20 @@ def verify(model: str | Path) -> Verification:
     name, folder, cached = _locate(model)
     provenance, unreadable = _provenance(folder)
     problems = {
-        "files": [*_files(folder, cached), *_planted(folder, provenance), *_card(folder, provenance)],
+        "files": [*_files(folder, provenance, cached), *_planted(folder, provenance), *_card(folder, provenance)],
         "hashes": [*unreadable, *_hashes(folder, provenance), *(_damage(name, folder) if cached else [])],
     }
-    unchecked = () if provenance is not None else ("hashes",)
+    unchecked = {} if provenance is not None else {"hashes": f"no {PROVENANCE_FILE} says what they should be"}
     try:
         encoder = load(folder, "cpu", "float32")
     except AvzooError as error:
         problems |= {"model": [str(error)], "golden output": []}
-        return Verification(name, folder, problems, (*unchecked, "golden output"))
+        unchecked["golden output"] = "it takes a model that loads"
+        return Verification(name, folder, problems, unchecked)
     problems |= {"model": [], "golden output": []}
+    if _awaits_golden(folder, provenance):
+        unchecked["golden output"] = f"there is no {GOLDEN_FILE} yet; avzoo push makes one"
+        return Verification(name, folder, problems, unchecked)
     difference = None
     try:
         difference = largest_difference(read_golden(folder), golden_outputs(encoder.model))
@@ -142,8 +147,16 @@ def _provenance(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
     return (provenance, []) if isinstance(provenance, dict) else (None, [f"{PROVENANCE_FILE} is not an object"])
 
 
-def _files(folder: Path, cached: bool) -> list[str]:
-    needed = [CONFIG_FILE, WEIGHTS_FILE, PROVENANCE_FILE, GOLDEN_FILE]
+def _awaits_golden(folder: Path, provenance: dict[str, Any] | None) -> bool:
+    """Whether no golden output was made yet, as where a model was just trained; one that is listed was lost."""
+    listed = (provenance or {}).get("files")
+    return isinstance(listed, dict) and GOLDEN_FILE not in listed and not (folder / GOLDEN_FILE).exists()
+
+
+def _files(folder: Path, provenance: dict[str, Any] | None, cached: bool) -> list[str]:
+    needed = [CONFIG_FILE, WEIGHTS_FILE, PROVENANCE_FILE]
+    if not _awaits_golden(folder, provenance):
+        needed.append(GOLDEN_FILE)
     if not cached:  # loading from the Hub leaves the card out
         needed.append(CARD_FILE)
     return [f"there is no {name}" for name in needed if not (folder / name).is_file()]

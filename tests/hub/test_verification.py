@@ -109,7 +109,42 @@ def test_what_could_not_be_checked_is_not_called_good(folder: Path, capsys: pyte
     assert main(["verify", str(folder), "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["checks"] == states
     assert main(["verify", str(folder)]) == 1
-    assert {"hashes: not checked", "golden output: not checked"} <= set(capsys.readouterr().out.splitlines())
+    lines = capsys.readouterr().out.splitlines()
+    assert {"hashes: not checked", "golden output: not checked"} <= set(lines)
+    assert lines[lines.index("hashes: not checked") + 1] == "  no provenance.json says what they should be"
+
+
+def test_a_golden_output_that_was_not_made_yet_is_not_checked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "golden.safetensors").unlink()
+    stated = json.loads((folder / "provenance.json").read_text())
+    lost = verify(folder)
+    assert lost.states == {"files": "wrong", "hashes": "wrong", "model": "good", "golden output": "wrong"}
+    del stated["files"]["golden.safetensors"]
+    edit(folder / "provenance.json", files=stated["files"])
+    states = {"files": "good", "hashes": "good", "model": "good", "golden output": "not checked"}
+    assert verify(folder).states == states and not verify(folder).ok
+    assert main(["verify", str(folder)]) == 1
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "golden output: not checked",
+        "  there is no golden.safetensors yet; avzoo push makes one",
+    ]
+    assert main(["verify", str(folder), "--json"]) == 1
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["ok"], facts["checks"]) == (False, states)
+    assert list(facts["unchecked"]) == ["golden output"]
+    change_weights(folder, lambda weights: weights.pop("audio_model.layernorm.bias"))
+    assert {verify(folder).states[check] for check in ("hashes", "model")} == {"wrong"}
+
+
+@pytest.mark.parametrize("content", [None, "[", "{}"])
+def test_a_golden_output_is_missed_where_nothing_tells_that_none_was_made(content: str | None, folder: Path) -> None:
+    (folder / "golden.safetensors").unlink()
+    (folder / "provenance.json").unlink()
+    if content is not None:
+        (folder / "provenance.json").write_text(content)
+    found = verify(folder)
+    assert "there is no golden.safetensors" in found.problems["files"]
+    assert found.states["golden output"] == "wrong"
 
 
 def test_golden_output_that_is_not_finite(folder: Path) -> None:
