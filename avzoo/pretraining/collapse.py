@@ -74,7 +74,10 @@ def distribution_gap(teacher: Tensor, student: Tensor, temperature: float) -> Te
 
 
 class CollapseMonitor(TrainerCallback, ExportableState):
-    """Measures the head outputs of the last batch at every log and warns when they stay degenerate.
+    """Measures what the networks made of the last batch at every log and warns when it stays degenerate.
+
+    A method hands over, under the names of the networks, projections that nothing normalises over the batch, else the
+    encoder's features: behind a batch norm a collapse cannot be seen.
 
     Its counters are part of the checkpoint, so that a resumed run warns exactly when the uninterrupted one would.
 
@@ -107,7 +110,7 @@ class CollapseMonitor(TrainerCallback, ExportableState):
         return not any(self.below.values())
 
     def observe(self, outputs: Mapping[str, Any]) -> None:
-        """Keeps the head outputs of a forward pass; nothing is computed."""
+        """Keeps what the networks made in a forward pass; nothing is computed."""
         self._last = {name: outputs[name].detach() for name in _NETWORKS if outputs.get(name) is not None}
 
     @torch.no_grad()

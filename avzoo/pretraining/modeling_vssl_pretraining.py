@@ -45,8 +45,11 @@ class VSSLForPreTrainingOutput(ModelOutput):
     Attributes:
         loss: What is minimised.
         losses: Its named parts, all scalar; ``accuracy`` beside them with `supervised`.
-        student_video: Projections of both views, view-major `(2 * B, P)`; None with `mae` and `supervised`.
+        student_video: Encoder features, of which a collapse can be told; the batch norm at the end of most projectors
+            would hide it. Of both views, view-major `(2 * B, D)`; of the one view of `mae` and `supervised` `(B, D)`.
         teacher_video: Those of the teacher, where there is one.
+        student_projections: Projections of both views `(2 * B, P)`; None with `mae` and `supervised`.
+        teacher_projections: Those of the teacher, where there is one.
         logits: Scores of the classes `(B, K)` with `supervised`.
     """
 
@@ -54,6 +57,8 @@ class VSSLForPreTrainingOutput(ModelOutput):
     losses: dict[str, torch.Tensor] | None = None
     student_video: torch.Tensor | None = None
     teacher_video: torch.Tensor | None = None
+    student_projections: torch.Tensor | None = None
+    teacher_projections: torch.Tensor | None = None
     logits: torch.Tensor | None = None
 
 
@@ -277,15 +282,17 @@ class VSSLForPreTraining(AVPreTrainedModel, VSSLPreTrainedModel):
         clips = views.transpose(0, 1).flatten(0, 1)
         features = self.student(clips, keep_indices=self._visible(clips, noise)).pooler_output
         projections = self._each_view(self.projector, features)
-        output = VSSLForPreTrainingOutput(student_video=torch.cat(projections))
-        predictions = self._each_view(self.predictor, torch.cat(projections)) if self.config.has_predictor else None
+        output = VSSLForPreTrainingOutput(student_video=features, student_projections=torch.cat(projections))
+        predictions = None
+        if self.config.has_predictor:
+            predictions = self._each_view(self.predictor, output["student_projections"])
         targets = None
         if self.config.has_teacher:
             with torch.no_grad():
                 embedder = self.student if self.config.teacher_tokens == "student" else self.teacher
-                encoded = self.teacher.encode_tokens(embedder.embed(clips))
-                targets = self._each_view(self.teacher_projector, cast(torch.Tensor, encoded.pooler_output))
-            output["teacher_video"] = torch.cat(targets)
+                output["teacher_video"] = self.teacher.encode_tokens(embedder.embed(clips)).pooler_output
+                targets = self._each_view(self.teacher_projector, output["teacher_video"])
+            output["teacher_projections"] = torch.cat(targets)
         with torch.autocast(views.device.type, enabled=False):
             losses = self._objective(_full(projections), _full(predictions), _full(targets))
         output["losses"] = losses
@@ -359,23 +366,25 @@ class VSSLForPreTraining(AVPreTrainedModel, VSSLPreTrainedModel):
         config, encoder = self.config, self.config.model_config
         noise = self._noise(clips) if noise is None else noise
         keep, restore, mask = random_mask(noise, cast(float, config.mask_ratio))
-        prediction = self.decoder(self.student(clips, keep_indices=keep).last_hidden_state, restore)
+        encoded = self.student(clips, keep_indices=keep)
+        prediction = self.decoder(encoded.last_hidden_state, restore)
         patches = patchify_video(clips, encoder.tubelet_size, encoder.patch_size)
         with torch.autocast(clips.device.type, enabled=False):
             loss = masked_reconstruction_loss(
                 prediction.to(patches.dtype), patches, mask.to(patches.dtype), config.normalize_patches
             )
-        return VSSLForPreTrainingOutput(loss=loss, losses={"reconstruction": loss})
+        return VSSLForPreTrainingOutput(loss=loss, losses={"reconstruction": loss}, student_video=encoded.pooler_output)
 
     def _supervised(self, clips: torch.Tensor, labels: torch.Tensor | None) -> VSSLForPreTrainingOutput:
         if labels is None:
             raise ValueError("supervised training needs labels")
-        logits = self.classifier(self.student(clips).pooler_output)
+        features = self.student(clips).pooler_output
+        logits = self.classifier(features)
         smoothing = float(self.config.label_smoothing)
         loss = nn.functional.cross_entropy(logits.to(_precision(logits)), labels, label_smoothing=smoothing)
         accuracy = (logits.detach().argmax(dim=-1) == labels).to(loss.dtype).mean()
         losses = {"cross_entropy": loss, "accuracy": accuracy}
-        return VSSLForPreTrainingOutput(loss=loss, losses=losses, logits=logits)
+        return VSSLForPreTrainingOutput(loss=loss, losses=losses, student_video=features, logits=logits)
 
 
 def _precision(values: torch.Tensor) -> torch.dtype:

@@ -203,7 +203,7 @@ class AVTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        """The model's loss; its parts and head outputs go to the meter and the monitor."""
+        """The model's loss; its parts and the networks' outputs go to the meter and the monitor."""
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         self.loss_meter.add({"loss": loss, **outputs["losses"]})
         self.collapse_monitor.observe(outputs)

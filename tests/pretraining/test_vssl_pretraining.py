@@ -9,6 +9,7 @@ from transformers import AutoModelForPreTraining
 
 from avzoo.hub import convert_state_dict, official_state_dict
 from avzoo.pretraining.arguments import AVTrainingArguments
+from avzoo.pretraining.collapse import CollapseMonitor
 from avzoo.pretraining.configuration_vssl_pretraining import VSSLPreTrainingConfig
 from avzoo.pretraining.modeling_vssl_pretraining import VSSLForPreTraining
 from avzoo.pretraining.objectives_vssl import momentum_contrast_loss, nt_xent_loss
@@ -88,10 +89,10 @@ def test_whose_tokens_the_teacher_sees(method):
     for tokens, matters in (("student", False), ("teacher", True)):
         model = tiny(method, teacher_tokens=tokens)
         model.eval()
-        before = model(**batch_for(model)).teacher_video
+        before = model(**batch_for(model)).teacher_projections
         with torch.no_grad():
             model.teacher.embeddings.projection.weight.add_(1.0)
-        assert torch.equal(model(**batch_for(model)).teacher_video, before) is not matters
+        assert torch.equal(model(**batch_for(model)).teacher_projections, before) is not matters
 
 
 @pytest.mark.parametrize(("when", "moved_by"), [("before_forward", "begin"), ("after_step", "end")])
@@ -128,7 +129,7 @@ def test_directions_are_averaged_or_added():
 def test_the_centre_moves_twice_a_step_or_once():
     for update in ("each_direction", "step"):
         model = tiny("dino", center_update=update)
-        teachers = model(**batch_for(model)).teacher_video.chunk(2)
+        teachers = model(**batch_for(model)).teacher_projections.chunk(2)
         if update == "each_direction":
             expected = 0.9 * 0.1 * teachers[1].mean(0) + 0.1 * teachers[0].mean(0)
         else:
@@ -166,8 +167,8 @@ def test_siamese_students_may_be_masked_teachers_are_not():
     masked.student.register_forward_hook(lambda module, inputs, output: seen.append(output.last_hidden_state.shape))
     outputs = masked(**batch)
     assert seen == [(8, 5, 64)]
-    assert torch.equal(outputs.teacher_video, plain(**batch).teacher_video)
-    assert not torch.equal(outputs.student_video, plain(**batch).student_video)
+    assert torch.equal(outputs.teacher_projections, plain(**batch).teacher_projections)
+    assert not torch.equal(outputs.student_projections, plain(**batch).student_projections)
     other = batch | {"video_noise": batch["video_noise"].flip(-1)}
     assert not torch.equal(masked(**other).loss, masked(**batch).loss)
     del other["video_noise"]
@@ -270,6 +271,25 @@ def test_training_checkpoints_there_and_back(method):
     back = convert_state_dict("vssl_pretraining", wrapped)
     assert back.keys() == model.state_dict().keys()
     assert all(torch.equal(value, back[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_encoder_that_collapses_is_noticed_whatever_its_heads_hide(method):
+    monitor = CollapseMonitor(min_gap=1e-4, min_spread=0.01, min_rank=0.05)
+
+    def spread(model: VSSLForPreTraining) -> dict[str, float]:
+        monitor.observe(model(**batch_for(model)))
+        return {name: float(value) for name, value in monitor.measure().items() if name.startswith("spread_")}
+
+    model = tiny(method)
+    networks = [model.student, model.teacher] if model.config.has_teacher else [model.student]
+    alive = spread(model)
+    assert len(alive) == len(networks) and min(alive.values()) > 0.1
+    for network in networks:  # all clips get nearly the same features, which a batch norm would stretch again
+        torch.nn.init.constant_(network.layernorm.bias, 1.0)
+        torch.nn.init.constant_(network.layernorm.weight, 1e-3)
+    collapsed = spread(model)
+    assert collapsed.keys() == alive.keys() and 0 < max(collapsed.values()) < monitor.thresholds["spread"]
 
 
 def test_which_encoder_is_published():
