@@ -116,9 +116,12 @@ class _Bar:
 
 
 def _summarize(report: ExtractReport) -> None:
+    from avzoo.checkpoints.entry import NO_LICENSE, license_notice
+
     files = f"{report.ok} files ok, {report.skipped} skipped, {report.failed} failed"
     kept = f", {report.kept} files from before" if report.kept else ""
     typer.echo(f"{report.out}: {report.windows} windows of {files} ({report.seconds:.1f} s{kept})")
+    typer.echo(f"licence of the weights of {report.model}: {license_notice(report.license or NO_LICENSE)}")
     for row in report.problems[:_SHOWN]:
         typer.echo(f"  {row.status}: {row.path}: {row.reason}: {row.message}", err=True)
     if len(report.problems) > _SHOWN:

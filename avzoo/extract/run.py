@@ -52,6 +52,7 @@ class ExtractReport:
         out: Folder of the feature table.
         model: The checkpoint's name.
         revision: Its exact weights.
+        license: Licence of the weights, as their provenance says; None where it does not.
         ok: Files whose windows are in the table.
         skipped: Files with nothing to embed.
         failed: Files that could not be decoded.
@@ -64,6 +65,7 @@ class ExtractReport:
     out: Path
     model: str
     revision: str
+    license: str | None
     ok: int
     skipped: int
     failed: int
@@ -170,6 +172,7 @@ def extract(
         out=folder,
         model=encoder.checkpoint.name,
         revision=encoder.checkpoint.revision,
+        license=encoder.checkpoint.license,
         ok=counts["ok"],
         skipped=counts["skipped"],
         failed=counts["failed"],

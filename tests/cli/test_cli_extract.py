@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,11 +41,20 @@ def media(tmp_path_factory: pytest.TempPathFactory, make_clip: Callable[..., Pat
     return folder
 
 
+def test_whose_weights_made_the_features_is_told(run: Run, media: Path, nano_checkpoint: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(nano_checkpoint, tmp_path / "model")
+    (model / "provenance.json").write_text('{"license": "CC-BY-NC-4.0"}')
+    arguments = "extract", media / "good 1.mp4", "--model", model, "--out", tmp_path / "table", "--device", "cpu"
+    assert f"licence of the weights of {model}: CC-BY-NC-4.0, non-commercial use only" in run(*arguments)[1]
+    assert json.loads(run(*arguments, "--json")[1])["license"] == "CC-BY-NC-4.0"
+
+
 def test_from_a_folder_to_an_answer(run: Run, media: Path, nano_checkpoint: Path, tmp_path: Path) -> None:
     table = tmp_path / "table"
     code, out, err = run("extract", media, "--model", nano_checkpoint, "--out", table, "--device", "cpu")
     assert code == 1
     assert "6 windows of 3 files ok, 0 skipped, 1 failed" in out
+    assert f"licence of the weights of {nano_checkpoint}: not stated" in out
     assert f"failed: {media / 'bad.mp4'}: not_media" in err and "4/4" in err
 
     code, out, _ = run("index", table)
