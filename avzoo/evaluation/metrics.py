@@ -8,14 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from avzoo.errors import AvzooError
+from .arrays import EvaluationError, as_features, as_labels
 
 _TIE = 1e-12  # cosine similarities this close are equal: rounding must not break a tie
 _ROWS_AT_ONCE = 1024  # queries compared in one matrix product: bounds memory, not the result
-
-
-class EvaluationError(AvzooError):
-    """Features or labels from which the asked figure cannot be computed."""
 
 
 @dataclass(frozen=True)
@@ -33,39 +29,6 @@ class RetrievalScores:
     median_rank: float
     chance: dict[int, float]
     num_queries: int
-
-
-def as_features(values: ArrayLike, name: str = "features") -> NDArray[np.float64]:
-    """Checks an array of features.
-
-    Returns:
-        The features as float64 ``(N, D)``.
-
-    Raises:
-        EvaluationError: Not two-dimensional, empty, or not finite.
-    """
-    features = np.asarray(values, np.float64)
-    if features.ndim != 2 or not features.size:
-        raise EvaluationError(f"{name} must be a non-empty (N, D) array, got shape {features.shape}")
-    finite = np.isfinite(features).all(axis=1)
-    if not finite.all():
-        row = int(np.argmin(finite))
-        raise EvaluationError(f"{name} holds NaN or infinite values in {int((~finite).sum())} rows, the first is {row}")
-    return features
-
-
-def as_labels(values: ArrayLike, count: int, name: str = "labels") -> NDArray[np.generic]:
-    """Checks an array of labels, ``(count,)`` of integers or strings.
-
-    Raises:
-        EvaluationError: The number of labels differs from ``count``, or they are no labels.
-    """
-    labels = np.asarray(values)
-    if labels.shape != (count,):
-        raise EvaluationError(f"{name} must have one entry per feature, ({count},), got shape {labels.shape}")
-    if labels.dtype.kind not in "iubUS":
-        raise EvaluationError(f"{name} must be integers or strings, got {labels.dtype}")
-    return labels
 
 
 def target_ranks(queries: ArrayLike, gallery: ArrayLike, relevant: ArrayLike) -> NDArray[np.int64]:

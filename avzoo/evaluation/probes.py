@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from .metrics import EvaluationError, as_features, as_labels
+from .arrays import EvaluationError, as_features, as_labels
 
 _STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)  # inverse regularisation, chosen on the training features alone
 _FOLDS = 3

@@ -1,0 +1,95 @@
+"""What protocols read and give: one vector per clip, and the items that the clips are of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .arrays import EvaluationError
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """The labelled items, videos or recordings, of one part of a set.
+
+    Attributes:
+        names: What tells an item from all others of its set, for example its path below the root; ``N`` of them.
+        labels: Class of every item, int64 ``(N,)``; or bool ``(N, K)`` where an item may have several classes.
+        class_names: The ``K`` classes.
+        content: SHA-256 of the file of each item; empty where the items are no files.
+    """
+
+    names: tuple[str, ...]
+    labels: NDArray[np.int64] | NDArray[np.bool_]
+    class_names: tuple[str, ...]
+    content: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.labels.dtype == np.bool_:
+            if self.labels.shape != (len(self.names), len(self.class_names)):
+                raise EvaluationError(
+                    f"labels must be ({len(self.names)}, {len(self.class_names)}), got {self.labels.shape}"
+                )
+        elif self.labels.shape != (len(self.names),):
+            raise EvaluationError(f"labels must be one per item, ({len(self.names)},), got {self.labels.shape}")
+        elif len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.class_names):
+            raise EvaluationError(f"labels must be numbers of the {len(self.class_names)} classes, from 0")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an item may have several classes."""
+        return self.labels.dtype == np.bool_
+
+
+@dataclass(frozen=True, eq=False)
+class ClipValues:
+    """Vectors of clips, features or scores of classes, of one modality.
+
+    Attributes:
+        items: What the clips are of.
+        values: One vector per clip, float32 ``(n, D)``.
+        item: Row of ``items`` that each clip is of, int64 ``(n,)``.
+        clip: Number of the clip in its item, from 0, int64 ``(n,)``: equal for the crops of one clip.
+        crop: Number of the crop, from 0, int64 ``(n,)``.
+    """
+
+    items: Items
+    values: NDArray[np.float32]
+    item: NDArray[np.int64]
+    clip: NDArray[np.int64]
+    crop: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        count = len(self.values)
+        if self.values.ndim != 2 or any(column.shape != (count,) for column in (self.item, self.clip, self.crop)):
+            raise EvaluationError("clips need values (n, D), and item, clip and crop (n,)")
+        bare = np.setdiff1d(np.arange(len(self.items)), self.item)
+        if len(bare):
+            raise EvaluationError(f"{len(bare)} items have no clips, the first is {self.items.names[bare[0]]}")
+        finite = np.isfinite(self.values).all(axis=1)
+        if not finite.all():
+            first = self.items.names[self.item[np.argmin(finite)]]
+            raise EvaluationError(f"{int((~finite).sum())} clips have NaN or infinite values; the first is of {first}")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def labels(self) -> NDArray[np.int64] | NDArray[np.bool_]:
+        """The labels of every clip's item: ``(n,)`` or ``(n, K)``."""
+        return self.items.labels[self.item]
+
+    def with_values(self, values: ArrayLike) -> ClipValues:
+        """The same clips with other vectors, ``(n, K)``, for example scores in place of features."""
+        return replace(self, values=np.asarray(values, np.float32))
+
+    def item_means(self) -> NDArray[np.float32]:
+        """The mean over the clips and crops of every item, float32 ``(N, D)``, summed in float64."""
+        sums = np.zeros((len(self.items), self.values.shape[1]), np.float64)
+        np.add.at(sums, self.item, self.values)
+        return (sums / np.bincount(self.item, minlength=len(self.items))[:, None]).astype(np.float32)

@@ -1,0 +1,102 @@
+"""What a protocol is: settings with presets, and a function of one fold's features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from .clip_values import ClipValues, Items
+
+#: Clips by modality: ``video``, ``audio``, and what else an encoder gives (``joint``, ``video_projection`` ...).
+ByModality = Mapping[str, ClipValues]
+
+S = TypeVar("S", bound="ProtocolSettings")
+
+
+class ProtocolSettings(BaseModel):
+    """Settings of a protocol: frozen, unknown names are errors.
+
+    Attributes:
+        seed: Decides everything that is drawn.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """What a protocol is run on once.
+
+    Attributes:
+        name: The official fold or split, for example ``1``; empty where a set has only one.
+        train: Clips to learn from.
+        test: Clips to be tested on.
+        target: Clips of a second set, in protocols that have one: shifted, of unknown classes, of unseen classes.
+    """
+
+    name: str
+    train: ByModality
+    test: ByModality
+    target: ByModality | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What was said of every test item.
+
+    Attributes:
+        items: The items, with the truth.
+        scores: Score of every class, higher is likelier, float32 ``(N, K)``.
+    """
+
+    items: Items
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a protocol found on one fold.
+
+    Attributes:
+        figures: Figures by name, shares in [0, 1]: ``top-1``, ``top-5``, ``clip top-1``, ``R@1``, ``mAP`` ...
+        predictions: Of the test items, where the protocol classifies; per class figures, confusion and confidence
+            intervals come from these.
+        details: Anything else worth keeping, as JSON types: the chosen cost, whether a solver converged.
+        warnings: Sentences that a reader of the figures must see.
+    """
+
+    figures: Mapping[str, float]
+    predictions: Predictions | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Protocol(Generic[S]):
+    """A protocol over features.
+
+    Attributes:
+        name: As on the command line.
+        summary: What it does, in one line.
+        settings: The class of its settings.
+        presets: Settings of the papers, by ``xkd``, ``crisscross``, ``xdc``, ``ccl``, ``vssl``.
+        run: From a fold, a modality of it, and settings to an outcome. A protocol of several modalities at once gets
+            ``joint`` for modality.
+        across: Whether it takes all modalities at once instead of one at a time.
+        needs_target: Whether it needs a second set.
+    """
+
+    name: str
+    summary: str
+    settings: type[S]
+    run: Callable[[Fold, str, S], Outcome]
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    across: bool = False
+    needs_target: bool = False
