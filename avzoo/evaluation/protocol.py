@@ -1,16 +1,21 @@
-"""What a protocol is: settings with presets, and a function of one fold's features."""
+"""What a protocol is: settings with presets, and a function of one fold's features, or of its media."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from .clip_values import ClipValues, Items
+
+if TYPE_CHECKING:
+    from avzoo.data.sets import MediaSet
+    from avzoo.extract.encoder import Encoder
 
 #: Clips by modality: ``video``, ``audio``, and what else an encoder gives (``joint``, ``video_projection`` ...).
 ByModality = Mapping[str, ClipValues]
@@ -97,6 +102,47 @@ class Protocol(Generic[S]):
     summary: str
     settings: type[S]
     run: Callable[[Fold, str, S], Outcome]
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    across: bool = False
+    needs_target: bool = False
+
+
+@dataclass(frozen=True)
+class MediaFold:
+    """What a protocol that reads media itself is run on once.
+
+    Attributes:
+        name: As of `Fold`.
+        train: Items to learn from.
+        test: Items to be tested on.
+        target: Items of a second set, in protocols that have one.
+    """
+
+    name: str
+    train: MediaSet
+    test: MediaSet
+    target: MediaSet | None = None
+
+
+@dataclass(frozen=True)
+class MediaProtocol(Generic[S]):
+    """A protocol that reads the media itself: it trains the encoder, or changes what the encoder sees.
+
+    Attributes:
+        name: As on the command line.
+        summary: What it does, in one line.
+        settings: The class of its settings.
+        run: From an encoder, which it must leave as it is, a fold, a modality (``video`` or ``audio``; ``joint`` if
+            ``across``), settings, and an empty or resumed folder for what it writes on the way, to an outcome.
+        presets: Settings of the papers, by ``xkd``, ``crisscross``, ``xdc``, ``ccl``, ``vssl``.
+        across: Whether it takes all modalities at once instead of one at a time.
+        needs_target: Whether it needs a second set.
+    """
+
+    name: str
+    summary: str
+    settings: type[S]
+    run: Callable[[Encoder, MediaFold, str, S, Path], Outcome]
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     across: bool = False
     needs_target: bool = False
