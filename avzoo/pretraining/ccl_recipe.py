@@ -24,8 +24,8 @@ from avzoo.pretraining.arguments import AVTrainingArguments
 from avzoo.pretraining.cached_embeddings import CachedEmbeddings
 from avzoo.pretraining.configuration_ccl_pretraining import CCLPreTrainingConfig
 from avzoo.pretraining.model_section import ModelSection
-from avzoo.pretraining.modeling import AVPreTrainedModel
-from avzoo.pretraining.modeling_ccl_pretraining import CCLForDistillation
+from avzoo.pretraining.modeling import AVPreTrainedModel, Network
+from avzoo.pretraining.modeling_ccl_pretraining import TEACHERS_ARE_GIVEN, CCLForDistillation
 from avzoo.pretraining.section import section_of
 from avzoo.processing.video_processing_ccl import CCLVideoProcessor
 
@@ -133,6 +133,15 @@ class CCLModelSection(ModelSection):
             if view != model:
                 raise ValueError(f"the views have {name} {view}, the model {model}; they must agree")
 
+    def check_network(self, network: Network) -> None:
+        """Refuses the teachers.
+
+        Raises:
+            ValueError: they were trained elsewhere.
+        """
+        if network == "teacher":
+            raise ValueError(TEACHERS_ARE_GIVEN)
+
     def model(self) -> CCLForDistillation:
         """A freshly initialised student with its teachers; draws from torch's global generator.
 
@@ -208,11 +217,8 @@ class CCLModelSection(ModelSection):
         Raises:
             DataError: the data have no labels, more classes than the classifier, another size than the memory, or
                 embeddings of another width than the model expects; or none of their files has an embedding.
-            AvzooError: the run is to publish a teacher.
         """
         config = cast(CCLPreTrainingConfig, model.config)
-        if args.export_network != "student":
-            raise AvzooError("CCL trains a student only; set training.export_network=student.")
         _check_labels(data, config)
         if config.has_memory and len(data) != config.num_samples:
             raise DataError(

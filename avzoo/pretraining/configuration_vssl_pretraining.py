@@ -158,6 +158,22 @@ class VSSLPreTrainingConfig(PreTrainedConfig):
         """Whether a teacher takes part."""
         return self.method in ("moco", "byol", "dino")
 
+    def check_network(self, network: Literal["teacher", "student"]) -> None:
+        """Refuses a network that cannot be published.
+
+        Raises:
+            ValueError: The method has no teacher, or one that reads the student's tokens and is of no use without.
+        """
+        if network == "student":
+            return
+        if not self.has_teacher:
+            raise ValueError(f"{self.method} has no teacher; publish the student")
+        if self.teacher_tokens == "student":
+            raise ValueError(
+                "the teacher has learned to read the student's tokens, not its own; publish the student, "
+                'or train with teacher_tokens="teacher"'
+            )
+
     @property
     def has_predictor(self) -> bool:
         """Whether a predictor follows the student's projector."""

@@ -12,7 +12,7 @@ from avzoo.data.pretraining_dataset import Pipeline, PretrainingDataset
 from avzoo.data.windows import WindowSampler
 from avzoo.media import ClipSpec
 from avzoo.pretraining.arguments import AVTrainingArguments
-from avzoo.pretraining.modeling import AVPreTrainedModel
+from avzoo.pretraining.modeling import AVPreTrainedModel, Network
 from avzoo.pretraining.section import Section
 
 #: What makes an encoder's input: of picture and sound, or of the one that it takes.
@@ -58,6 +58,13 @@ class ModelSection(Section):
 
         Raises:
             ValueError: the first setting on which views and model disagree.
+        """
+
+    def check_network(self, network: Network) -> None:
+        """Refuses to publish a network that the method has none of.
+
+        Raises:
+            ValueError: says why.
         """
 
     @abstractmethod

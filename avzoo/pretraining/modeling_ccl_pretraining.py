@@ -44,6 +44,9 @@ _MATCHING = {
     "ifd": information_flow_loss,
 }
 
+#: Why no teacher can be published.
+TEACHERS_ARE_GIVEN = "the teachers are networks that were trained elsewhere; publish the student"
+
 
 @dataclass
 class CCLForDistillationOutput(ModelOutput):
@@ -157,7 +160,7 @@ class CCLForDistillation(AVPreTrainedModel, ConvNetPreTrainedModel):
             ValueError: The teachers are asked for, which are not trained here.
         """
         if network == "teacher":
-            raise ValueError("the teachers are networks that were trained elsewhere; publish the student")
+            raise ValueError(TEACHERS_ARE_GIVEN)
         return self.student
 
     def video_classifier(self) -> CCLForVideoClassification:

@@ -170,18 +170,10 @@ class VSSLForPreTraining(AVPreTrainedModel, VSSLPreTrainedModel):
         """The student, which the released checkpoints are, or the teacher.
 
         Raises:
-            ValueError: The method has no teacher, or one that reads the student's tokens and is of no use without.
+            ValueError: As in `VSSLPreTrainingConfig.check_network`.
         """
-        if network == "student":
-            return self.student
-        if not self.config.has_teacher:
-            raise ValueError(f"{self.config.method} has no teacher; publish the student")
-        if self.config.teacher_tokens == "student":
-            raise ValueError(
-                "the teacher has learned to read the student's tokens, not its own; publish the student, "
-                'or train with teacher_tokens="teacher"'
-            )
-        return self.teacher
+        self.config.check_network(network)
+        return self.student if network == "student" else self.teacher
 
     def parameter_groups(self, arguments: AVTrainingArguments) -> list[ParameterGroup]:
         """As usual, but for the predictor, which has groups of its own: see `VSSLPreTrainingConfig`."""

@@ -157,6 +157,10 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
         self.model.check_views(self.views)
+        try:
+            self.model.check_network(self.training.export_network)
+        except ValueError as error:
+            raise ValueError(f"{error}: set training.export_network=student") from None
         if self.training.fp16 and self.training.bf16:
             raise ValueError("training.fp16 and training.bf16 exclude each other")
         return self

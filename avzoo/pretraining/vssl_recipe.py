@@ -17,7 +17,7 @@ from avzoo.models.configuration_vssl import VSSLConfig
 from avzoo.pretraining.arguments import AVTrainingArguments
 from avzoo.pretraining.configuration_vssl_pretraining import Method, VSSLDecoderConfig, VSSLPreTrainingConfig
 from avzoo.pretraining.model_section import ModelSection
-from avzoo.pretraining.modeling import AVPreTrainedModel
+from avzoo.pretraining.modeling import AVPreTrainedModel, Network
 from avzoo.pretraining.modeling_vssl_pretraining import VSSLForPreTraining
 from avzoo.pretraining.section import section_of
 from avzoo.processing.video_processing_vssl import VSSLVideoProcessor
@@ -84,6 +84,14 @@ class VSSLModelSection(ModelSection):
         ):
             if view != model:
                 raise ValueError(f"the views have {name} {view}, the model {model}; they must agree")
+
+    def check_network(self, network: Network) -> None:
+        """Refuses a teacher where there is none, or none that is of use alone.
+
+        Raises:
+            ValueError: as in `VSSLPreTrainingConfig.check_network`.
+        """
+        self.config().check_network(network)
 
     def model(self) -> VSSLForPreTraining:
         """A freshly initialised model; draws from torch's global generator."""

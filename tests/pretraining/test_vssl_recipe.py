@@ -97,6 +97,8 @@ def test_the_processor_is_that_of_the_evaluations():
         ("byol", "model.method=boyl", "model.method: input should be 'simclr'"),
         ("byol", "model.objective.teacher_token=student", "did you mean 'teacher_tokens'"),
         ("mae", "model.objective.mask_ratio=1.5", r"mask_ratio must be in \[0, 1\)"),
+        ("simclr", "training.export_network=teacher", "simclr has no teacher.*set training.export_network=student"),
+        ("dino", "training.export_network=teacher", "the student's tokens.*set training.export_network=student"),
     ],
 )
 def test_contradictions_are_named(recipe, override, message):
