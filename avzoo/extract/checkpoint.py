@@ -14,6 +14,7 @@ from typing import Any
 
 from avzoo.checkpoints import packaged
 from avzoo.checkpoints.contents import CONFIG_FILE, PROCESSOR_FILES, PROVENANCE_FILE, WEIGHTS_FILE
+from avzoo.checkpoints.hashes import sha256_of
 from avzoo.checkpoints.registry import REGISTRY
 from avzoo.extract.snapshot import CheckpointError, snapshot
 
@@ -107,8 +108,7 @@ def _local(name: str, folder: Path, revision: str | None) -> Checkpoint:
     _require_files(folder, str(folder))
     digest = hashlib.sha256()
     for file in (CONFIG_FILE, WEIGHTS_FILE):
-        with open(folder / file, "rb") as content:
-            digest.update(hashlib.file_digest(content, "sha256").digest())
+        digest.update(bytes.fromhex(sha256_of(folder / file)))
     return Checkpoint(name, folder, f"sha256:{digest.hexdigest()}")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from avzoo.checkpoints.hashes import sha256_of
 from avzoo.errors import AvzooError
 from avzoo.media import MEDIA_SUFFIXES
 
@@ -43,8 +43,7 @@ class InputFile:
 
     def sha256(self) -> str:
         """Hash of the content, read in constant memory."""
-        with open(self.path, "rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
+        return sha256_of(Path(self.path))
 
 
 def discover(paths: Iterable[str | os.PathLike[str]], exclude: Path) -> list[InputFile]:

@@ -17,6 +17,7 @@ import torch
 
 from avzoo import _auto
 from avzoo.checkpoints import DEFAULT
+from avzoo.checkpoints.contents import CONFIG_FILE, PROCESSOR_FILES
 from avzoo.errors import AvzooError
 from avzoo.extract.checkpoint import Checkpoint, CheckpointError, require_processors, resolve
 from avzoo.extract.embeddings import Collector, Embeddings, Vectors, l2_normalize
@@ -24,8 +25,6 @@ from avzoo.media import Clip, ClipSpec, MediaError, iter_clips
 
 #: Precisions by name.
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-_PROCESSOR_FILES = ("processor_config.json", "video_preprocessor_config.json", "preprocessor_config.json")
 
 PathLike = str | os.PathLike[str]
 
@@ -296,7 +295,7 @@ def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:
 def _model_type(checkpoint: Checkpoint) -> str:
     """The model type of a checkpoint; only those of the zoo are loaded."""
     try:
-        model_type = json.loads((checkpoint.folder / "config.json").read_bytes())["model_type"]
+        model_type = json.loads((checkpoint.folder / CONFIG_FILE).read_bytes())["model_type"]
     except (ValueError, KeyError, TypeError):
         raise CheckpointError(f"the config.json of {checkpoint.name} names no model type") from None
     known = [name for name, family in _auto.FAMILIES.items() if family.model is not None]
@@ -309,7 +308,7 @@ def _model_type(checkpoint: Checkpoint) -> str:
 
 def _processor_hash(folder: Path) -> str:
     """Hash of the processor files' content, however it is laid out."""
-    files = {name: json.loads((folder / name).read_bytes()) for name in _PROCESSOR_FILES if (folder / name).is_file()}
+    files = {name: json.loads((folder / name).read_bytes()) for name in PROCESSOR_FILES if (folder / name).is_file()}
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]
 
 

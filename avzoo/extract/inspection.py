@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import time
@@ -16,6 +15,7 @@ from typing import Literal
 
 import torch
 
+from avzoo.checkpoints.hashes import sha256_of
 from avzoo.errors import AvzooError
 from avzoo.extract.workers import DecodeWorker, Durations, WorkerStopped
 from avzoo.media import Clip, ClipSpec, MediaError
@@ -255,8 +255,7 @@ def duplicates(paths: Iterable[Path]) -> dict[Path, Path]:
         originals: dict[str, Path] = {}
         for path in group if len(group) > 1 and size else ():
             try:
-                with path.open("rb") as content:
-                    digest = hashlib.file_digest(content, "sha256").hexdigest()
+                digest = sha256_of(path)
             except OSError:
                 continue
             original = originals.setdefault(digest, path)

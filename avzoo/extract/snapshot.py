@@ -81,7 +81,7 @@ def snapshot(repo: str, revision: str | None = None) -> Path:
             f"the download of {repo}{at} broke off ({first_line(error)}): load it again, files that are complete are "
             "kept"
         ) from None
-    verify(repo, folder)
+    verify_snapshot(repo, folder)
     return folder
 
 
@@ -102,7 +102,7 @@ def cached(repo: str, revision: str | None = None) -> Path | None:
     return Path(found)
 
 
-def verify(repo: str, folder: Path) -> None:
+def verify_snapshot(repo: str, folder: Path) -> None:
     """Checks the content of a snapshot's files against the hashes that the Hub gave for them.
 
     The weights are also checked against ``provenance.json``, where that names their hash.

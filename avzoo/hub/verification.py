@@ -25,8 +25,7 @@ from avzoo.checkpoints.hashes import sha256_of
 from avzoo.errors import AvzooError
 from avzoo.extract import load
 from avzoo.extract.checkpoint import resolve
-from avzoo.extract.snapshot import CheckpointError, cached
-from avzoo.extract.snapshot import verify as verify_snapshot
+from avzoo.extract.snapshot import CheckpointError, cached, verify_snapshot
 from avzoo.hub.golden import TOLERANCE, GoldenError, golden_outputs, largest_difference, read_golden
 
 _REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w.-]+")
@@ -84,11 +83,11 @@ def verify(model: str | Path) -> Verification:
     Raises:
         CheckpointError: There is no such checkpoint on this machine.
     """
-    name, folder, cached = _locate(model)
+    name, folder, from_hub = _locate(model)
     provenance, unreadable = _provenance(folder)
     problems = {
-        "files": [*_files(folder, provenance, cached), *_planted(folder, provenance), *_card(folder, provenance)],
-        "hashes": [*unreadable, *_hashes(folder, provenance), *(_damage(name, folder) if cached else [])],
+        "files": [*_files(folder, provenance, from_hub), *_planted(folder, provenance), *_card(folder, provenance)],
+        "hashes": [*unreadable, *_hashes(folder, provenance), *(_damage(name, folder) if from_hub else [])],
     }
     unchecked = {} if provenance is not None else {"hashes": f"no {PROVENANCE_FILE} says what they should be"}
     try:
@@ -153,11 +152,11 @@ def _awaits_golden(folder: Path, provenance: dict[str, Any] | None) -> bool:
     return isinstance(listed, dict) and GOLDEN_FILE not in listed and not (folder / GOLDEN_FILE).exists()
 
 
-def _files(folder: Path, provenance: dict[str, Any] | None, cached: bool) -> list[str]:
+def _files(folder: Path, provenance: dict[str, Any] | None, from_hub: bool) -> list[str]:
     needed = [CONFIG_FILE, WEIGHTS_FILE, PROVENANCE_FILE]
     if not _awaits_golden(folder, provenance):
         needed.append(GOLDEN_FILE)
-    if not cached:  # loading from the Hub leaves the card out
+    if not from_hub:  # loading from the Hub leaves the card out
         needed.append(CARD_FILE)
     return [f"there is no {name}" for name in needed if not (folder / name).is_file()]
 

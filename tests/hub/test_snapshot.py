@@ -118,16 +118,16 @@ def test_weights_other_than_those_of_the_provenance_are_refused(hub: HubServer, 
 
 
 def test_without_links_the_weights_are_checked_by_their_provenance(tmp_path: Path, nano_checkpoint: Path) -> None:
-    from avzoo.extract.snapshot import verify
+    from avzoo.extract.snapshot import verify_snapshot
 
     folder = shutil.copytree(nano_checkpoint, tmp_path / "plain")
     stated = {"weights_sha256": sha256_of(folder / "model.safetensors")}
     (folder / "provenance.json").write_text(json.dumps(stated))
-    verify("zoo/plain", folder)
+    verify_snapshot("zoo/plain", folder)
     with open(folder / "model.safetensors", "ab") as weights:
         weights.write(b"0")
     with pytest.raises(CheckpointError, match="is not the file that its provenance"):
-        verify("zoo/plain", folder)
+        verify_snapshot("zoo/plain", folder)
 
 
 def test_a_download_that_breaks_off_is_resumed(hub: HubServer, published: str, monkeypatch: pytest.MonkeyPatch) -> None:
