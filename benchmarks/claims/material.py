@@ -33,16 +33,17 @@ _AUDIBLE = 0.05  # of the peak: what lies before the first and after the last su
 _LEVEL = 0.1  # RMS
 _CREST = 9.0  # peaks above this many times the RMS lower the level instead of being clipped
 
-#: What each shift moves, out of the narrow ranges of the training clips.
+#: What each shift moves, out of the narrow ranges of the training clips. So far that a supervised encoder loses about
+#: half of what it is above chance, where it loses anything: on it alone these were chosen, before the methods were run.
 SHIFTS: dict[str, dict[str, tuple[float, float]]] = {
-    "colour": {"hue": (0.0, 0.35), "saturation": (0.3, 0.5), "value": (0.6, 0.8)},
-    "view": {"place": (-0.3, 0.3), "scale": (0.7, 0.85), "tilt": (0.05, 0.09), "drift": (0.1, 0.2)},
-    "tempo": {"tempo": (2.4, 3.4)},
+    "colour": {"hue": (0.35, 0.5), "saturation": (0.45, 0.6), "value": (0.7, 0.85)},
+    "view": {"place": (-0.12, 0.12), "scale": (0.8, 0.95), "tilt": (0.0, 0.05)},
+    "tempo": {"tempo": (3.4, 4.6)},
     "context": {
-        "background_value": (0.3, 0.45),
-        "background_hue": (0.0, 0.5),
-        "gradient": (0.15, 0.25),
-        "texture": (0.05, 0.08),
+        "background_value": (0.14, 0.22),
+        "background_hue": (0.3, 0.55),
+        "gradient": (0.05, 0.1),
+        "texture": (0.01, 0.03),
     },
 }
 

@@ -13,7 +13,7 @@ from .material import Condition, Sizes
 from .plans import Claim, Variant
 
 #: Raised when the same settings would give other figures: the protocol changed.
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 @dataclass(frozen=True)
