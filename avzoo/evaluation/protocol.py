@@ -73,12 +73,15 @@ class Outcome:
         figures: Figures by name, shares in [0, 1]: ``top-1``, ``top-5``, ``clip top-1``, ``R@1``, ``mAP`` ...
         predictions: Of the test items, where the protocol classifies; per class figures, confusion and confidence
             intervals come from these.
+        target_predictions: The same of the second set, in protocols that classify it. Figures of it begin with
+            ``target``, for example ``target top-1``.
         details: Anything else worth keeping, as JSON types: the chosen cost, whether a solver converged.
         warnings: Sentences that a reader of the figures must see.
     """
 
     figures: Mapping[str, float]
     predictions: Predictions | None = None
+    target_predictions: Predictions | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
