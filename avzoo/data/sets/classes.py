@@ -19,9 +19,20 @@ from avzoo.data.clips import DataError
 #: guitar) or 33. Numbers of different papers are therefore not always of the same data.
 #:
 #: ``ucf51``: the 51 classes of UCF101 whose videos have sound, in the order of CCL.
+#:
+#: ``mimetics10``, ``mimetics50``, ``actorshift``: classes of these sets; ``truze_unseen_ucf31``,
+#: ``truze_unseen_hmdb22``: classes that Kinetics400 does not have, for zero-shot and open-set tests (TruZe, Gowda et
+#: al., 2021); ``open_set_hmdb34``: classes of HMDB51 that UCF101 does not have. All as the released code of OOD-VSSL
+#: has them.
 PACKAGED = {
     "kinetics_sound": "cd0ef5940a10602da2a6bdad5c64623cef8e709f5bed1fca2f1f03259eee1476",
     "ucf51": "fbabb470ae8f3d5b0a07e59d0e3414d2dda7d779891dd0b13345d96394437ec0",
+    "mimetics10": "bdc2c8dda38ec896c57a6ab43e6b97e5a47f829c66bb2169912efdf541da50a5",
+    "mimetics50": "8e823dc55cecfe9c0e7f032a07e42804036ade04cb4a9fadb253e60d9b9e7094",
+    "actorshift": "7681d6e293956f8f802ff98a9bc79eca97e704636d8a716f11744f3891474a6c",
+    "truze_unseen_ucf31": "b437feb4a1f96ff66eff6f498326cb0b0add1151c4472e2b338982e4645b2fed",
+    "truze_unseen_hmdb22": "93dd790bc63f0854da0af2569503bc6f47a263dc948e6171241a7002f5b8c9c7",
+    "open_set_hmdb34": "4d1203eb06381a1be10d74ee60fcc3ad86c9541f87d3dea07f67a007352c3b5b",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,11 +65,43 @@ class MediaSet:
         return np.array([item.labels[0] for item in self.items], np.int64)
 
     @property
+    def multi_hot(self) -> npt.NDArray[np.bool_] | None:
+        """Which classes every item has, bool ``(N, K)``; None without class names."""
+        if self.class_names is None:
+            return None
+        matrix = np.zeros((len(self.items), len(self.class_names)), np.bool_)
+        for row, item in zip(matrix, self.items, strict=True):
+            row[list(item.labels)] = True
+        return matrix
+
+    def item_names(self, root: Path) -> tuple[str, ...]:
+        """What tells each item from all others: its path below ``root``, with its span where it has one.
+
+        Args:
+            root: Folder of the set; files elsewhere are named by their whole path.
+        """
+        return tuple(_item_name(item, root) for item in self.items)
+
+    def list_sha256(self, root: Path) -> str:
+        """SHA-256 of the class names and of the name, span and classes of every item, in order."""
+        digest = hashlib.sha256(json.dumps(self.class_names).encode())
+        for name, item in zip(self.item_names(root), self.items, strict=True):
+            digest.update(json.dumps([name, item.labels]).encode() + b"\n")
+        return digest.hexdigest()
+
+    @property
     def classes_sha256(self) -> str | None:
         """SHA-256 of the class names in order, one per line: equal where labels mean the same. None without classes."""
         if self.class_names is None:
             return None
         return hashlib.sha256("".join(f"{name}\n" for name in self.class_names).encode()).hexdigest()
+
+
+def _item_name(item: MediaItem, root: Path) -> str:
+    path = item.path.relative_to(root) if item.path.is_relative_to(root) else item.path
+    if item.start is None and item.end is None:
+        return path.as_posix()
+    return f"{path.as_posix()}[{item.start or 0:.3f}-{'' if item.end is None else f'{item.end:.3f}'}]"
 
 
 @dataclass(frozen=True, slots=True)
