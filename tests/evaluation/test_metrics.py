@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.metrics import (
-    EvaluationError,
     class_retrieval,
     cross_modal_retrieval,
     effective_rank,

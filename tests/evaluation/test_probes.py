@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avzoo.evaluation.metrics import EvaluationError
+from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.probes import linear_probe
 
 

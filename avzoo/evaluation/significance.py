@@ -1,0 +1,206 @@
+"""How sure a figure is: bootstrap intervals over items, and paired tests of two sets of predictions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arrays import EvaluationError
+from .protocol import Predictions
+from .scoring import TOP5_FROM, average_precision, hits
+
+#: From how often every item counts, float64 ``(R, N)``, to the figure under each of the ``R`` countings, ``(R,)``.
+Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+RESAMPLES = 1000
+LEVEL = 0.95
+
+_VALUES_AT_ONCE = 8_000_000  # weights that are held at once: bounds memory, not the result
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval.
+
+    Attributes:
+        low: Lower end.
+        high: Upper end.
+        level: Confidence.
+    """
+
+    low: float
+    high: float
+    level: float = LEVEL
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Two sets of predictions of the same items, compared.
+
+    Attributes:
+        figure: What is compared, ``top-1`` or ``mAP``.
+        difference: The figure of the first less that of the second, mean over folds.
+        interval: Bootstrap interval of the difference over items.
+        p_value: Two-sided, of no difference.
+        method: How the p-value was found, in words.
+    """
+
+    figure: str
+    difference: float
+    interval: Interval
+    p_value: float
+    method: str
+
+
+def statistics(predictions: Predictions) -> dict[str, Statistic]:
+    """The figures that can be resampled, by the names that `classification_figures` gives them."""
+    items, scores = predictions.items, predictions.scores
+    if items.multilabel:
+        return {"mAP": _mean_ap(predictions)}
+    first = hits(scores, items.labels, 1)
+    found: dict[str, Statistic] = {"top-1": _mean(first)}
+    if len(items.class_names) >= TOP5_FROM:
+        found["top-5"] = _mean(hits(scores, items.labels, 5))
+    member = np.eye(len(items.class_names))[items.labels]
+    found["balanced accuracy"] = _balanced(first, member[:, member.any(axis=0)])
+    return found
+
+
+def intervals(folds: Sequence[Predictions], seed: int = 0) -> dict[str, Interval]:
+    """Percentile bootstrap intervals of the mean over folds of each figure of `statistics`.
+
+    Items are drawn by name, with replacement, from all folds together: one that is tested in several folds is drawn for
+    all of them at once, and counts in each.
+
+    Args:
+        folds: The predictions of every fold.
+        seed: Of the drawing.
+    """
+    found = [statistics(fold) for fold in folds]
+    drawn = _resampled(folds, found, seed)
+    return {name: _percentiles(drawn[name]) for name in found[0]}
+
+
+def paired_test(first: Sequence[Predictions], second: Sequence[Predictions], seed: int = 0) -> PairedTest:
+    """Whether two models differ on the same items: top-1, or mAP where items have several labels.
+
+    For top-1 the p-value is that of the exact test of signs: under no difference every item, with its hits in all
+    folds, could as well have been the other model's. With one fold that is McNemar's exact test. For mAP it is the
+    share of bootstrap differences beyond zero, doubled.
+
+    Args:
+        first: Predictions of one model, fold by fold.
+        second: Those of the other, of the same items in the same order.
+        seed: Of the bootstrap.
+
+    Raises:
+        EvaluationError: The items differ.
+    """
+    _require_same(first, second)
+    pairs = [(statistics(a), statistics(b)) for a, b in zip(first, second, strict=True)]
+    figure = "mAP" if "mAP" in pairs[0][0] else "top-1"
+    differences = [{figure: _difference(a[figure], b[figure])} for a, b in pairs]
+    whole = [each[figure](np.ones((1, len(fold.items))))[0] for each, fold in zip(differences, first, strict=True)]
+    drawn = _resampled(first, differences, seed)[figure]
+    if figure == "top-1":
+        p_value, method = _sign_test(first, second), "exact test of signs over items (McNemar)"
+    else:
+        beyond = min((drawn <= 0).mean(), (drawn >= 0).mean())
+        p_value, method = float(min(1.0, 2 * max(beyond, 1 / len(drawn)))), "bootstrap over items"
+    return PairedTest(figure, float(np.mean(whole)), _percentiles(drawn), p_value, method)
+
+
+def _mean(values: NDArray[np.bool_]) -> Statistic:
+    return lambda weights: weights @ values / weights.sum(axis=1)
+
+
+def _balanced(found: NDArray[np.bool_], member: NDArray[np.float64]) -> Statistic:
+    def figure(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        counts = weights @ member
+        shares = np.divide(weights @ (member * found[:, None]), counts, out=np.zeros_like(counts), where=counts > 0)
+        return np.asarray(shares.sum(axis=1) / (counts > 0).sum(axis=1))  # classes that were drawn
+
+    return figure
+
+
+def _mean_ap(predictions: Predictions) -> Statistic:
+    columns = list(zip(predictions.scores.T, predictions.items.labels.T, strict=True))
+
+    def figure(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        total, classes = np.zeros(len(weights)), np.zeros(len(weights))
+        for scores, positive in columns:
+            total += average_precision(scores, positive, weights)
+            classes += weights @ positive > 0
+        return np.asarray(total / np.maximum(classes, 1))
+
+    return figure
+
+
+def _difference(first: Statistic, second: Statistic) -> Statistic:
+    return lambda weights: first(weights) - second(weights)
+
+
+def _resampled(
+    folds: Sequence[Predictions], found: Sequence[Mapping[str, Statistic]], seed: int
+) -> dict[str, NDArray[np.float64]]:
+    """Every figure's mean over folds under `RESAMPLES` drawings of the items, ``(R,)``."""
+    row = {name: number for number, name in enumerate(dict.fromkeys(n for fold in folds for n in fold.items.names))}
+    rows = [np.array([row[name] for name in fold.items.names]) for fold in folds]
+    generator = np.random.default_rng(seed)
+    step = max(1, _VALUES_AT_ONCE // len(row))
+    drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in found[0]}
+    for start in range(0, RESAMPLES, step):
+        count = min(step, RESAMPLES - start)
+        weights = generator.multinomial(len(row), np.full(len(row), 1 / len(row)), count).astype(np.float64)
+        # A small fold of many may not be drawn at all; it then counts as it is.
+        shares = [_or_ones(weights[:, chosen]) for chosen in rows]
+        for name in drawn:
+            each = [statistic[name](share) for statistic, share in zip(found, shares, strict=True)]
+            drawn[name].append(np.mean(each, axis=0))
+    return {name: np.concatenate(parts) for name, parts in drawn.items()}
+
+
+def _or_ones(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(weights.any(axis=1, keepdims=True), weights, 1.0)
+
+
+def _percentiles(values: NDArray[np.float64]) -> Interval:
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(low), float(high))
+
+
+def _require_same(first: Sequence[Predictions], second: Sequence[Predictions]) -> None:
+    if not first or len(first) != len(second):
+        raise EvaluationError(f"predictions of {len(first)} and of {len(second)} folds cannot be compared")
+    for a, b in zip(first, second, strict=True):
+        same = a.items.names == b.items.names and a.items.class_names == b.items.class_names
+        if not same or not np.array_equal(a.items.labels, b.items.labels):
+            raise EvaluationError("the predictions are not of the same items: evaluate both on the same data and folds")
+
+
+def _sign_test(first: Sequence[Predictions], second: Sequence[Predictions]) -> float:
+    """Probability under no difference of a sum of hits that differs at least as much, over items with their folds."""
+    balance: dict[str, int] = {}
+    for a, b in zip(first, second, strict=True):
+        gained = hits(a.scores, a.items.labels, 1).astype(int) - hits(b.scores, b.items.labels, 1)
+        for name, value in zip(a.items.names, gained, strict=True):
+            balance[name] = balance.get(name, 0) + int(value)
+    values = np.array(list(balance.values()))
+    chance = np.ones(1)
+    for size in range(1, int(np.abs(values).max(initial=0)) + 1):
+        signs = _binomial(int((np.abs(values) == size).sum()))
+        spread = np.zeros(size * (len(signs) - 1) + 1)  # of how many of them the sign is positive
+        spread[::size] = signs
+        chance = np.convolve(chance, spread)
+    sums = 2 * np.arange(len(chance)) - (len(chance) - 1)
+    return float(min(1.0, chance[np.abs(sums) >= abs(int(values.sum()))].sum()))
+
+
+def _binomial(count: int) -> NDArray[np.float64]:
+    """Probabilities of 0 ... ``count`` heads of as many fair coins."""
+    whole = math.lgamma(count + 1) - count * math.log(2)
+    return np.exp([whole - math.lgamma(k + 1) - math.lgamma(count - k + 1) for k in range(count + 1)])

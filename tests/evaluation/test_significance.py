@@ -1,0 +1,72 @@
+"""Intervals that cover, and tests that agree with counting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from avzoo.evaluation.arrays import EvaluationError
+from avzoo.evaluation.clip_values import Items
+from avzoo.evaluation.protocol import Predictions
+from avzoo.evaluation.scoring import multilabel_figures
+from avzoo.evaluation.significance import intervals, paired_test
+
+
+def right(found: Sequence[bool], first: int = 0) -> Predictions:
+    """Predictions of two classes, right where told."""
+    labels = np.arange(len(found)) % 2
+    said = np.where(found, labels, 1 - labels)
+    names = tuple(f"item {first + n}" for n in range(len(found)))
+    return Predictions(Items(names, labels, ("a", "b")), np.eye(2, dtype=np.float32)[said])
+
+
+def test_an_interval_has_the_width_that_theory_says() -> None:
+    interval = intervals([right([True] * 300 + [False] * 100)])["top-1"]
+    half = 1.96 * np.sqrt(0.75 * 0.25 / 400)
+    assert interval.low == pytest.approx(0.75 - half, abs=0.01)
+    assert interval.high == pytest.approx(0.75 + half, abs=0.01)
+
+
+def test_folds_of_other_items_narrow_an_interval_and_folds_of_the_same_do_not() -> None:
+    found = [True] * 60 + [False] * 40
+
+    def width(folds: list[Predictions]) -> float:
+        interval = intervals(folds)["top-1"]
+        return interval.high - interval.low
+
+    alone = width([right(found)])
+    assert width([right(found), right(found)]) == pytest.approx(alone)
+    assert width([right(found, 100 * fold) for fold in range(4)]) == pytest.approx(alone / 2, rel=0.15)
+
+
+def test_interval_of_mean_average_precision_surrounds_it() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.random((80, 3)) < 0.3
+    scores = (labels + rng.standard_normal((80, 3))).astype(np.float32)
+    said = Predictions(Items(tuple(map(str, range(80))), labels, ("a", "b", "c")), scores)
+    interval = intervals([said])["mAP"]
+    assert interval.low < multilabel_figures(scores, labels).mean_ap < interval.high
+
+
+def test_paired_test_is_mcnemars() -> None:
+    # Of 10 items on which the two differ, one is right on 9: 2 * (1 + 10) / 2 ** 10.
+    first, second = [True] * 9 + [False] + [True] * 5, [False] * 9 + [True] + [True] * 5
+    test = paired_test([right(first)], [right(second)])
+    assert test.p_value == pytest.approx(22 / 1024)
+    assert test.difference == pytest.approx(8 / 15)
+    assert 0 < test.interval.low < test.difference < test.interval.high
+
+
+def test_items_of_several_folds_are_no_new_evidence() -> None:
+    first, second = right([True] * 6), right([False] * 6)
+    assert paired_test([first] * 5, [second] * 5).p_value == paired_test([first], [second]).p_value
+    assert paired_test([first], [first]).p_value == 1.0
+
+
+def test_predictions_of_other_items_are_not_compared() -> None:
+    with pytest.raises(EvaluationError, match="not of the same items"):
+        paired_test([right([True] * 3)], [right([True] * 3, first=1)])
+    with pytest.raises(EvaluationError, match="1 and of 2 folds"):
+        paired_test([right([True])], [right([True])] * 2)
