@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
-import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
@@ -13,35 +11,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import get_args
 
-import torch
-
-from avzoo.pretraining.recipe import load_recipe
-
 from .material import Condition, Material, Sizes
+from .one_run import run
 from .plans import CLAIMS
 from .report import report
-from .runs import Figures, Reader, probed, shifted, train, untrained
+from .runs import Figures
 from .store import Job, Results, jobs_of
-from .teacher import write_embeddings
 
 RESULTS = Path(__file__).parents[1] / "results" / "claims.json"
 PAGE = Path(__file__).parent / "README.md"
-
-
-def run(job: Job, root: Path) -> tuple[Figures, float, str]:
-    """Trains and measures; figures, seconds of the processor, and what it ran on."""
-    torch.set_num_threads(1)
-    started = time.process_time()
-    material = Material(root, job.condition, job.sizes)
-    overrides = [*job.variant.settings(job.sizes, job.seed), *material.data(job.seed)]
-    if job.variant.mismatch is not None:
-        overrides.append(f"model.audio_embeddings={write_embeddings(material, job.seed, job.variant.mismatch)}")
-    recipe = load_recipe(job.variant.recipe, overrides)
-    model = untrained(recipe) if job.variant.untrained else train(recipe)
-    reader = Reader(model, recipe, job.windows)
-    figures = (shifted if job.protocol == "shifted" else probed)(reader, material, job.seed)
-    machine = f"{platform.machine()}, one core, torch {torch.__version__}"
-    return figures, time.process_time() - started, machine
 
 
 def done(jobs: list[Job], root: Path, processes: int) -> Iterator[tuple[Job, tuple[Figures, float, str]]]:
