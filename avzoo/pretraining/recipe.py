@@ -18,7 +18,7 @@ from avzoo.pretraining.crisscross_recipe import CrissCrossModelSection
 from avzoo.pretraining.data_sections import DataSection
 from avzoo.pretraining.model_section import ModelSection
 from avzoo.pretraining.probe import ProbeName
-from avzoo.pretraining.section import Section, check_keys, check_value
+from avzoo.pretraining.section import Section, assign, check_keys, check_value, explain
 from avzoo.pretraining.vssl_recipe import VSSLModelSection
 from avzoo.pretraining.xdc_recipe import XDCModelSection
 from avzoo.pretraining.xkd_recipe import XKDModelSection
@@ -200,11 +200,14 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     if not isinstance(values, dict):
         raise RecipeError(f"{path} is no recipe: it must be a mapping with the keys {', '.join(Recipe.model_fields)}.")
     for override in overrides:
-        _assign(values, override)
+        try:
+            assign(values, override)
+        except ValueError as error:
+            raise RecipeError(str(error)) from error
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise RecipeError(f"Recipe {recipe}: {_explain(error)}.") from error
+        raise RecipeError(f"Recipe {recipe}: {explain(error)}.") from error
 
 
 def _find(recipe: str) -> Path:
@@ -218,23 +221,6 @@ def _find(recipe: str) -> Path:
     raise RecipeError(f"There is no recipe named {recipe}, nor a file of that name; {hint}")
 
 
-def _assign(values: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not all(key.split(".")):
-        raise RecipeError(f"Cannot set {override!r}; write it as section.key=value.")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"Cannot set {key}: {text!r} is not a YAML value.") from error
-    *sections, name = key.split(".")
-    for section in sections:
-        inner = values.setdefault(section, {})
-        if not isinstance(inner, dict):
-            raise RecipeError(f"Cannot set {key}: {section} is a value, not a section.")
-        values = inner
-    values[name] = value
-
-
 def _merged(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with the values of ``changes``, section by section."""
     check_keys(changes, base)
@@ -243,15 +229,3 @@ def _merged(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in changes.items()
     }
     return base | nested
-
-
-def _explain(error: ValidationError) -> str:
-    """The first problem of a validation, in a sentence."""
-    problem = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in problem["loc"])
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "missing":
-        return f"{place} is missing"
-    given = "" if problem["type"] == "value_error" else f", not {problem['input']!r}"
-    message = message[:1].lower() + message[1:] if problem["type"] != "value_error" else message
-    return f"{place}: {message}{given}" if place else message

@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, create_model, model_validator
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model, model_validator
 from transformers.configuration_utils import PreTrainedConfig
 
 from avzoo.models.configuration_encoder import EncoderConfig
@@ -52,6 +53,44 @@ def check_value(name: str, value: Any, known: Iterable[str]) -> None:
 def _meant(given: Any, names: list[str], otherwise: str) -> str:
     near = difflib.get_close_matches(str(given), names, n=1)
     return f"did you mean {near[0]!r}?" if near else f"{otherwise} {', '.join(sorted(names))}"
+
+
+def assign(values: dict[str, Any], override: str) -> None:
+    """Sets one value of nested sections.
+
+    Args:
+        values: the sections; changed.
+        override: ``section.key=value``; the value is YAML.
+
+    Raises:
+        ValueError: says what is wrong with the assignment.
+    """
+    key, equals, text = override.partition("=")
+    if not equals or not all(key.split(".")):
+        raise ValueError(f"Cannot set {override!r}; write it as section.key=value.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"Cannot set {key}: {text!r} is not a YAML value.") from error
+    *sections, name = key.split(".")
+    for section in sections:
+        inner = values.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise ValueError(f"Cannot set {key}: {section} is a value, not a section.")
+        values = inner
+    values[name] = value
+
+
+def explain(error: ValidationError) -> str:
+    """The first problem of a validation, in a sentence without its full stop."""
+    problem = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        return f"{place} is missing"
+    given = "" if problem["type"] == "value_error" else f", not {problem['input']!r}"
+    message = message[:1].lower() + message[1:] if problem["type"] != "value_error" else message
+    return f"{place}: {message}{given}" if place else message
 
 
 def section_of(config: type[PreTrainedConfig], without: Iterable[str] = ()) -> type[Section]:
