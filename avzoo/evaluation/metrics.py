@@ -9,26 +9,35 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays import EvaluationError, as_features, as_labels
+from .ranking import Directions, Ranking, Relevance, rank
 
-_TIE = 1e-12  # cosine similarities this close are equal: rounding must not break a tie
-_ROWS_AT_ONCE = 1024  # queries compared in one matrix product: bounds memory, not the result
+#: Numbers of neighbours where none are given.
+KS = (1, 5, 10)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RetrievalScores:
     """How well queries find their targets.
 
     Attributes:
         recall: Share of queries in [0, 1] with a target among the ``k`` nearest, by ``k``.
         median_rank: Median over queries of the rank of the nearest target, from 1.
+        mean_ap: Mean average precision over all targets of each query, mAP, in [0, 1].
         chance: Recall that a random order would give, by ``k``.
-        num_queries: Queries counted.
+        chance_ap: Mean average precision of a random order.
+        num_queries: Queries counted: those with a target in the gallery.
+        gallery: Items that each was compared with.
+        ranks: Rank of the nearest target of every query, from 1; 0 for those that are not counted, int64 ``(Q,)``.
     """
 
     recall: dict[int, float]
     median_rank: float
+    mean_ap: float
     chance: dict[int, float]
+    chance_ap: float
     num_queries: int
+    gallery: int
+    ranks: NDArray[np.int64]
 
 
 def target_ranks(queries: ArrayLike, gallery: ArrayLike, relevant: ArrayLike) -> NDArray[np.int64]:
@@ -48,26 +57,17 @@ def target_ranks(queries: ArrayLike, gallery: ArrayLike, relevant: ArrayLike) ->
     Raises:
         EvaluationError: The shapes do not fit, values are not finite, or a query has nothing relevant.
     """
-    queries, gallery = _unit(as_features(queries, "queries")), _unit(as_features(gallery, "gallery"))
-    if queries.shape[1] != gallery.shape[1]:
-        raise EvaluationError(f"queries have {queries.shape[1]} dimensions, the gallery has {gallery.shape[1]}")
-    relevant = np.asarray(relevant)
-    if relevant.dtype != np.bool_ or relevant.shape != (len(queries), len(gallery)):
-        raise EvaluationError(f"relevant must be bool {(len(queries), len(gallery))}, got {relevant.shape}")
-    lost = np.flatnonzero(~relevant.any(axis=1))
+    asked, among = Directions(queries, "queries"), Directions(gallery, "gallery")
+    matrix = np.asarray(relevant)
+    if matrix.dtype != np.bool_ or matrix.shape != (len(asked), len(among)):
+        raise EvaluationError(f"relevant must be bool {(len(asked), len(among))}, got {matrix.shape}")
+    lost = np.flatnonzero(~matrix.any(axis=1))
     if len(lost):
         raise EvaluationError(f"{len(lost)} queries have nothing relevant in the gallery, the first is {lost[0]}")
-    return np.concatenate(
-        [
-            _ranks(queries[start : start + _ROWS_AT_ONCE] @ gallery.T, relevant[start : start + _ROWS_AT_ONCE])
-            for start in range(0, len(queries), _ROWS_AT_ONCE)
-        ]
-    )
+    return rank(asked, among, lambda rows: matrix[rows], precision=False).first
 
 
-def recall_at_k(
-    queries: ArrayLike, gallery: ArrayLike, targets: ArrayLike, ks: Sequence[int] = (1, 5, 10)
-) -> dict[int, float]:
+def recall_at_k(queries: ArrayLike, gallery: ArrayLike, targets: ArrayLike, ks: Sequence[int] = KS) -> dict[int, float]:
     """Share of queries whose target is among the ``k`` nearest gallery items by cosine similarity.
 
     Args:
@@ -82,61 +82,75 @@ def recall_at_k(
     Raises:
         EvaluationError: The shapes do not fit, a target lies outside the gallery, or values are not finite.
     """
-    queries, gallery = as_features(queries, "queries"), as_features(gallery, "gallery")
-    targets = as_labels(targets, len(queries), "targets")
-    if targets.dtype.kind not in "iu" or targets.min() < 0 or targets.max() >= len(gallery):
-        raise EvaluationError(f"targets must be rows of the gallery, 0 ... {len(gallery) - 1}")
-    return _recall(target_ranks(queries, gallery, targets[:, None] == np.arange(len(gallery))), ks)
+    asked, among = Directions(queries, "queries"), Directions(gallery, "gallery")
+    rows = as_labels(targets, len(asked), "targets")
+    if rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= len(among):
+        raise EvaluationError(f"targets must be rows of the gallery, 0 ... {len(among) - 1}")
+    ranking = rank(asked, among, _same(rows, np.arange(len(among))), precision=False)
+    return _recall(ranking.first, ks)
 
 
-def class_retrieval(features: ArrayLike, labels: ArrayLike, ks: Sequence[int] = (1, 5, 10)) -> RetrievalScores:
-    """Retrieval within one modality: every item looks for another of its class among all the others.
+def class_retrieval(
+    features: ArrayLike,
+    labels: ArrayLike,
+    ks: Sequence[int] = KS,
+    *,
+    gallery: ArrayLike | None = None,
+    gallery_labels: ArrayLike | None = None,
+) -> RetrievalScores:
+    """Retrieval by class: every item looks for one of its class, in another set or among all others of its own.
+
+    Query = test and gallery = train, any of the ``k`` nearest of the query's class: the retrieval of CrissCross and
+    CCL.
 
     Args:
-        features: ``(N, D)``.
-        labels: ``(N,)``; items alone in their class stay in the gallery and ask nothing.
+        features: The queries, ``(N, D)``.
+        labels: ``(N,)``, or bool ``(N, K)`` where items have several classes, of which sharing one is enough. Items
+            whose class has no other item in the gallery ask nothing.
         ks: Numbers of neighbours.
+        gallery: Features of the other set, ``(G, D)``; by default each query looks among the other queries.
+        gallery_labels: Its labels, of the same kind.
 
     Raises:
-        EvaluationError: No class has two items, the shapes do not fit, or values are not finite.
+        EvaluationError: No query has an item of its class, the shapes do not fit, or values are not finite.
     """
-    features = as_features(features)
-    labels = as_labels(labels, len(features))
-    same = labels[:, None] == labels[None, :]
-    asking = np.flatnonzero(same.sum(axis=1) > 1)
-    if not len(asking):
-        raise EvaluationError("retrieval by class needs a class with at least two items")
-    others = ~np.eye(len(labels), dtype=bool)[asking]
-    # The item itself leaves the gallery: each row is compressed to the N - 1 others.
-    similarities = _unit(features)[asking] @ _unit(features).T
-    similarities = similarities[others].reshape(len(asking), -1)
-    relevant = same[asking][others].reshape(len(asking), -1)
-    return _scores(_ranks(similarities, relevant), relevant, ks)
+    queries = Directions(features, "features")
+    if gallery is None:
+        relevance = _of_class(labels, labels, len(queries), len(queries))
+        ranking = rank(queries, queries, relevance, leave_out=True)
+        lacking = "retrieval by class needs a class with at least two items"
+    else:
+        among = Directions(gallery, "gallery")
+        relevance = _of_class(labels, gallery_labels, len(queries), len(among))
+        ranking = rank(queries, among, relevance)
+        lacking = "the gallery has no item of any class of the queries: check that both have the same classes"
+    if not ranking.answers.any():
+        raise EvaluationError(lacking)
+    return _scores(ranking, ks)
 
 
 def cross_modal_retrieval(
-    queries: ArrayLike, gallery: ArrayLike, labels: ArrayLike | None = None, ks: Sequence[int] = (1, 5, 10)
+    queries: ArrayLike, gallery: ArrayLike, labels: ArrayLike | None = None, ks: Sequence[int] = KS
 ) -> RetrievalScores:
     """Retrieval across modalities: row ``i`` of one modality looks for row ``i``, or its class, in the other.
 
     Args:
         queries: Features of one modality, ``(N, D)``.
         gallery: Features of the other for the same ``N`` clips in the same order, in the same space.
-        labels: None for retrieval of the instance; ``(N,)`` for retrieval of any item of the class.
+        labels: None for retrieval of the instance; ``(N,)`` or bool ``(N, K)`` for retrieval of any item of the class.
         ks: Numbers of neighbours.
 
     Raises:
         EvaluationError: The shapes do not fit, or values are not finite.
     """
-    queries, gallery = as_features(queries, "queries"), as_features(gallery, "gallery")
-    if queries.shape != gallery.shape:
-        raise EvaluationError(f"both modalities need the same clips and space, got {queries.shape} and {gallery.shape}")
-    if labels is None:
-        relevant = np.eye(len(queries), dtype=bool)
-    else:
-        labels = as_labels(labels, len(queries))
-        relevant = labels[:, None] == labels[None, :]
-    return _scores(target_ranks(queries, gallery, relevant), relevant, ks)
+    asked, among = Directions(queries, "queries"), Directions(gallery, "gallery")
+    if asked.unit.shape != among.unit.shape:
+        raise EvaluationError(
+            f"both modalities need the same clips and space, got {asked.unit.shape} and {among.unit.shape}"
+        )
+    count = len(asked)
+    names = np.arange(count) if labels is None else labels
+    return _scores(rank(asked, among, _of_class(names, names, count, count)), ks)
 
 
 def effective_rank(features: ArrayLike) -> float:
@@ -164,14 +178,25 @@ def effective_rank(features: ArrayLike) -> float:
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
-def _unit(features: NDArray[np.float64]) -> NDArray[np.float64]:
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.maximum(norms, np.finfo(np.float64).tiny)
+def _of_class(labels: ArrayLike, gallery_labels: ArrayLike | None, count: int, size: int) -> Relevance:
+    """Which items share a class with which queries."""
+    asked, among = np.asarray(labels), np.asarray(gallery_labels)
+    if asked.dtype == np.bool_ and asked.ndim == 2:
+        if among.dtype != np.bool_ or asked.shape[1:] != among.shape[1:] or (len(asked), len(among)) != (count, size):
+            raise EvaluationError(
+                f"labels of the same classes are needed for each of {count} queries and {size} items, got "
+                f"{asked.shape} and {among.shape}"
+            )
+        left, right = asked.astype(np.float32), among.astype(np.float32)
+        return lambda rows: left[rows] @ right.T > 0
+    return _same(as_labels(asked, count), as_labels(among, size, "labels of the gallery"))
 
 
-def _ranks(similarities: NDArray[np.float64], relevant: NDArray[np.bool_]) -> NDArray[np.int64]:
-    best = np.where(relevant, similarities, -np.inf).max(axis=1, keepdims=True)
-    return 1 + ((similarities >= best - _TIE) & ~relevant).sum(axis=1)
+def _same(labels: NDArray[np.generic], gallery_labels: NDArray[np.generic]) -> Relevance:
+    # As numbers: strings are slow to compare.
+    numbers = np.unique(np.concatenate([labels, gallery_labels]), return_inverse=True)[1].astype(np.int32)
+    asked, among = numbers[: len(labels), None], numbers[len(labels) :]
+    return lambda rows: asked[rows] == among
 
 
 def _recall(ranks: NDArray[np.int64], ks: Sequence[int]) -> dict[int, float]:
@@ -180,9 +205,19 @@ def _recall(ranks: NDArray[np.int64], ks: Sequence[int]) -> dict[int, float]:
     return {k: float((ranks <= k).mean()) for k in ks}
 
 
-def _scores(ranks: NDArray[np.int64], relevant: NDArray[np.bool_], ks: Sequence[int]) -> RetrievalScores:
-    chance = {k: float(_chance(relevant.sum(axis=1), relevant.shape[1], k).mean()) for k in ks}
-    return RetrievalScores(_recall(ranks, ks), float(np.median(ranks)), chance, len(ranks))
+def _scores(ranking: Ranking, ks: Sequence[int]) -> RetrievalScores:
+    counted = ranking.answers > 0
+    first, answers = ranking.first[counted], ranking.answers[counted]
+    return RetrievalScores(
+        recall=_recall(first, ks),
+        median_rank=float(np.median(first)),
+        mean_ap=float(ranking.precision[counted].mean()),
+        chance={k: float(_chance(answers, ranking.size, k).mean()) for k in ks},
+        chance_ap=float(_chance_ap(answers, ranking.size).mean()),
+        num_queries=len(first),
+        gallery=ranking.size,
+        ranks=ranking.first,
+    )
 
 
 def _chance(targets: NDArray[np.int64], gallery: int, k: int) -> NDArray[np.float64]:
@@ -190,3 +225,13 @@ def _chance(targets: NDArray[np.int64], gallery: int, k: int) -> NDArray[np.floa
     drawn = np.arange(min(k, gallery))
     missed = np.clip((gallery - targets[:, None] - drawn) / (gallery - drawn), 0, 1)
     return 1 - missed.prod(axis=1)
+
+
+def _chance_ap(targets: NDArray[np.int64], gallery: int) -> NDArray[np.float64]:
+    """Expected average precision of a random order.
+
+    The item at rank ``r`` is a target with probability ``targets / gallery``; each of the ``r - 1`` before it then is
+    one with probability ``(targets - 1) / (gallery - 1)``. Summed over the ranks, with the harmonic number of them.
+    """
+    harmonic = (1 / np.arange(1, gallery + 1)).sum()
+    return (harmonic + (targets - 1) / max(gallery - 1, 1) * (gallery - harmonic)) / gallery

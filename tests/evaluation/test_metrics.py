@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from sklearn.neighbors import NearestNeighbors
 
 from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.metrics import (
@@ -87,6 +90,49 @@ def test_chance_of_several_draws() -> None:
     assert scores.chance == {2: pytest.approx(5 / 6), 9: pytest.approx(1.0)}
 
 
+def test_another_set_is_the_gallery() -> None:
+    # From 0: class b at 5, then a at 10, b at 30, a at 80. From 100: a at 80, b at 30, ...
+    scores = class_retrieval(
+        at(0, 100), ["a", "b"], ks=(1, 2), gallery=at(10, 5, 30, 80), gallery_labels=["a", "b", "b", "a"]
+    )
+    assert scores.recall == {1: 0.0, 2: 1.0}
+    assert scores.ranks.tolist() == [2, 2]
+    assert scores.mean_ap == pytest.approx(((1 / 2 + 2 / 4) / 2 + (1 / 2 + 2 / 4) / 2) / 2)
+    assert (scores.num_queries, scores.gallery) == (2, 4)
+
+
+def test_classes_that_the_gallery_lacks_ask_nothing() -> None:
+    scores = class_retrieval(at(0, 90), [0, 7], ks=(1,), gallery=at(0), gallery_labels=[0])
+    assert (scores.num_queries, scores.recall, scores.ranks.tolist()) == (1, {1: 1.0}, [1, 0])
+
+
+def test_one_shared_class_of_several_is_enough() -> None:
+    labels = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]], bool)
+    assert class_retrieval(at(0, 9, 20, 70), labels, ks=(1, 2)).ranks.tolist() == [1, 1, 0, 3]
+
+
+def test_class_retrieval_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    labels, gallery_labels = rng.integers(0, 9, 60), rng.integers(0, 9, 200)
+    centres = rng.standard_normal((9, 16))
+    queries = (centres[labels] + 2 * rng.standard_normal((60, 16))).astype(np.float32)
+    gallery = (centres[gallery_labels] + 2 * rng.standard_normal((200, 16))).astype(np.float32)
+    nearest = NearestNeighbors(n_neighbors=20, metric="cosine").fit(gallery).kneighbors(queries, return_distance=False)
+    hits = gallery_labels[nearest] == labels[:, None]
+    scores = class_retrieval(queries, labels, ks=(1, 5, 20), gallery=gallery, gallery_labels=gallery_labels)
+    assert scores.recall == {k: pytest.approx(hits[:, :k].any(axis=1).mean()) for k in (1, 5, 20)}
+    assert 0.2 < scores.recall[1] < 0.9
+
+
+def test_average_precision_of_a_random_order() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(5), [2, 3, 5, 10, 20])
+    drawn = [class_retrieval(rng.standard_normal((40, 3)), labels) for _ in range(100)]
+    assert np.mean([scores.mean_ap for scores in drawn]) == pytest.approx(drawn[0].chance_ap, abs=0.01)
+    # One target among four is at each rank equally often: (1 + 1/2 + 1/3 + 1/4) / 4.
+    assert cross_modal_retrieval(at(0, 9, 20, 50), at(0, 9, 20, 50)).chance_ap == pytest.approx(25 / 48)
+
+
 def test_effective_rank_of_known_spectra() -> None:
     assert effective_rank([EAST, WEST, NORTH, SOUTH]) == pytest.approx(2)
     assert effective_rank([EAST, WEST, [0.5, 0]]) == pytest.approx(1)
@@ -113,11 +159,14 @@ def test_effective_rank_ignores_a_common_offset() -> None:
         (lambda: class_retrieval(at(0, 1), [0, 1]), "at least two items"),
         (lambda: class_retrieval(at(0, 1), [0]), "one entry per feature"),
         (lambda: class_retrieval(at(0, 1), [0.5, 0.5]), "integers or strings"),
+        (lambda: class_retrieval(at(0), [0], gallery=at(1), gallery_labels=[1]), "same classes"),
+        (lambda: class_retrieval(at(0), [0], gallery=at(1), gallery_labels=[1, 2]), "one entry per feature"),
+        (lambda: class_retrieval(at(0), np.eye(1, dtype=bool), gallery=at(1), gallery_labels=[1]), "same classes"),
         (lambda: cross_modal_retrieval(at(0, 1), at(0)), "same clips"),
         (lambda: target_ranks(at(0), at(0), np.zeros((1, 1), bool)), "nothing relevant"),
         (lambda: target_ranks(at(0), at(0), np.ones((1, 1))), "must be bool"),
     ],
 )
-def test_impossible_input_is_named(call, message) -> None:
+def test_impossible_input_is_named(call: Callable[[], object], message: str) -> None:
     with pytest.raises(EvaluationError, match=message):
         call()
