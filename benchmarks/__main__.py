@@ -13,6 +13,7 @@ BENCHMARKS = (
     "convnet_forward",
     "checkpoint_loading",
     "pretraining_step",
+    "method_steps",
     "extract_bound",
     "data_pipeline",
     "kmeans",

@@ -9,14 +9,13 @@ process reports the highest resident memory that it ever had beyond what it had 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from benchmarks.common import Ratio, Report, cores, in_turn, reporting
+from benchmarks.step_process import Process, Step, Taken, process
 
 PLAIN = "plain, fp32"
 
@@ -49,93 +48,32 @@ VARIANTS = {
 }
 
 
-@dataclass
-class Taken:
-    """What a process says after a step.
+def _variant(variant: Variant, size: str, batch: int) -> Callable[[], Step]:
+    """The data of a process; what it returns makes the model and its step."""
+    from benchmarks.training_steps import avzoo_step, plain_step, state_bytes, views
 
-    Attributes:
-        seconds: Wall time.
-        loss: Before the step.
-        peak: Highest resident memory so far, beyond the process before the model was made, in bytes.
-        state: Parameters, their gradients and the optimizer's moments, in bytes.
-    """
+    data = views(size, batch)
 
-    seconds: float
-    loss: float
-    peak: int
-    state: int
+    def made() -> Step:
+        step = plain_step(size) if variant.plain else avzoo_step(size, variant.bf16, variant.checkpointing)
+        return lambda: step(data), lambda: state_bytes(step)
 
-
-class Process:
-    """A process that holds one variant and takes steps."""
-
-    def __init__(self, name: str, size: str, batch: int, threads: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, VARIANTS[name], size, batch, threads))
-        self._process.start()
-        theirs.close()
-        self.taken: list[Taken] = []
-
-    def step(self) -> float:
-        """Takes a step; returns its seconds."""
-        self._connection.send("step")
-        taken: Taken = self._connection.recv()
-        self.taken.append(taken)
-        return taken.seconds
-
-    def end(self) -> None:
-        """Ends the process."""
-        self._connection.close()
-        self._process.join()
+    return made
 
 
 @contextmanager
-def process(name: str, size: str, batch: int, threads: int) -> Iterator[Process]:
-    """A process that lives as long as the block; its first steps, which allocate, are done."""
-    started = Process(name, size, batch, threads)
-    try:
-        for _ in range(2):
-            started.step()
+def _process(name: str, size: str, batch: int, threads: int) -> Iterator[Process]:
+    with process(partial(_variant, VARIANTS[name], size, batch), threads) as started:
         yield started
-    finally:
-        started.end()
-
-
-def _serve(connection: Any, variant: Variant, size: str, batch: int, threads: int) -> None:
-    """The life of a process."""
-    import torch
-
-    from benchmarks.common import seconds_of
-    from benchmarks.training_steps import avzoo_step, plain_step, state_bytes, views
-
-    torch.set_num_threads(threads)
-    torch.manual_seed(0)
-    data = views(size, batch)
-    before = _peak()
-    step = plain_step(size) if variant.plain else avzoo_step(size, variant.bf16, variant.checkpointing)
-    losses: list[float] = []
-    while True:
-        try:
-            connection.recv()
-        except EOFError:
-            return
-        seconds = seconds_of(lambda: losses.append(step(data)))
-        connection.send(Taken(seconds, losses[-1], _peak() - before, state_bytes(step)))
-
-
-def _peak() -> int:
-    """Highest resident memory of this process so far, in bytes."""
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def measure(report: Report, size: str, batch: int, threads: int, repeats: int) -> None:
     """Adds the figures of one batch size: each variant takes turns with the plain one."""
     steps: dict[str, list[Taken]] = {}
     faster: dict[str, float] = {}
-    with process(PLAIN, size, batch, threads) as plain:
+    with _process(PLAIN, size, batch, threads) as plain:
         for name in [name for name in VARIANTS if name != PLAIN]:
-            with process(name, size, batch, threads) as other:
+            with _process(name, size, batch, threads) as other:
                 samples = in_turn({PLAIN: plain.step, name: other.step}, repeats)
             steps[name] = other.taken
             faster[name] = min(samples[PLAIN]) / min(samples[name])

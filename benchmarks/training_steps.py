@@ -5,13 +5,15 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from contextlib import nullcontext
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from avzoo.data.view_config import ViewConfig
 from avzoo.pretraining.arguments import AVTrainingArguments
 from avzoo.pretraining.configuration_xkd_pretraining import XKDPreTrainingConfig
+from avzoo.pretraining.modeling import AVPreTrainedModel
 from avzoo.pretraining.modeling_xkd_pretraining import XKDForPreTraining
 from avzoo.pretraining.optim import clip_gradients_per_tensor
 from avzoo.pretraining.progress import TrainingProgress
@@ -23,16 +25,26 @@ PROGRESS = TrainingProgress(step=0, total_steps=100_000, steps_per_epoch=1000)
 MOMENTUM = 0.997
 
 
+class Steps(Protocol):
+    """What is trained, and the optimizer that trains it."""
+
+    @property
+    def model(self) -> nn.Module: ...
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer: ...
+
+
 class AVZooStep:
     """The package's own step, as `AVTrainer` takes it.
 
     Args:
-        model: Students, teachers and decoders.
+        model: What is trained: students, teachers, heads.
         settings: Learning rate, weight decay, betas and clipping.
         bf16: Whether the forward runs in bfloat16 autocast.
     """
 
-    def __init__(self, model: XKDForPreTraining, settings: AVTrainingArguments, bf16: bool) -> None:
+    def __init__(self, model: AVPreTrainedModel, settings: AVTrainingArguments, bf16: bool) -> None:
         self.model = model
         self.max_norm = settings.max_grad_norm
         self.bf16 = bf16
@@ -44,7 +56,8 @@ class AVZooStep:
         with torch.autocast("cpu", torch.bfloat16) if self.bf16 else nullcontext():
             loss = self.model(**batch).loss
         loss.backward()
-        clip_gradients_per_tensor(self.model.clip_parameters(), self.max_norm)
+        if self.max_norm:
+            clip_gradients_per_tensor(self.model.clip_parameters(), self.max_norm)
         self.optimizer.step()
         self.model.end_step(PROGRESS)
         self.optimizer.zero_grad()
@@ -74,7 +87,7 @@ def avzoo_step(size: str, bf16: bool, checkpointing: bool) -> AVZooStep:
     return AVZooStep(model, _settings(), bf16)
 
 
-def state_bytes(step: PlainStep | AVZooStep) -> int:
+def state_bytes(step: Steps) -> int:
     """Bytes of all parameters, of the gradients of those that are trained, and of the optimizer's moments."""
     parameters = list(step.model.parameters())
     moments = [value for state in step.optimizer.state.values() for value in state.values() if value.ndim]

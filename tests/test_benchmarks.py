@@ -5,7 +5,7 @@ import torch
 
 from avzoo import CCLVideoConfig, CrissCrossAudioConfig
 from avzoo.data.synthetic import SyntheticSpec, write_set
-from benchmarks import checkpoint_loading, convnet_forward, data_pipeline
+from benchmarks import checkpoint_loading, convnet_forward, data_pipeline, method_steps
 from benchmarks.common import Ratio, Report, in_turn, table
 from benchmarks.training_steps import avzoo_step, plain_step, state_bytes, views
 
@@ -77,3 +77,11 @@ def test_views_are_measured_beside_decoding(tmp_path):
     (row,), (ratio,) = report.measurements, report.ratios
     assert row["views ms"] > 0 and row["decode ms"] > 0 and ratio.at_least == 0.9
     assert set(report.samples) == {f"xkd_smoke_synth: {part}" for part in ("decode", "views", "item")}
+
+
+def test_the_step_of_a_recipe_is_measured_in_a_process_of_its_own(tmp_path):
+    write_set(tmp_path, 2, SyntheticSpec(size=36, fps=16.0, duration=1.0))
+    report = Report("method_steps")
+    method_steps.measure(report, {"xdc_smoke_synth": ()}, 2, 1, 1, tmp_path)
+    (row,) = report.measurements
+    assert row["steps/s"] > 0 and row["peak GiB"] > row["of it state GiB"] > 0
