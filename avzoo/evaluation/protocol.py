@@ -94,7 +94,8 @@ class Protocol(Generic[S]):
         name: As on the command line.
         summary: What it does, in one line.
         settings: The class of its settings.
-        presets: Settings of the papers, by ``xkd``, ``crisscross``, ``xdc``, ``ccl``, ``vssl``.
+        presets: Settings of the papers, by ``xkd``, ``crisscross``, ``xdc``, ``ccl``, ``vssl``; and, on top of those,
+            what is different for one set or one modality, by ``xkd/ucf101`` or ``xkd/audio``.
         run: From a fold, a modality of it, and settings to an outcome. A protocol of several modalities at once gets
             ``joint`` for modality.
         across: Whether it takes all modalities at once instead of one at a time.
@@ -137,7 +138,8 @@ class MediaProtocol(Generic[S]):
         settings: The class of its settings.
         run: From an encoder, which it must leave as it is, a fold, a modality (``video`` or ``audio``; ``joint`` if
             ``across``), settings, and an empty or resumed folder for what it writes on the way, to an outcome.
-        presets: Settings of the papers, by ``xkd``, ``crisscross``, ``xdc``, ``ccl``, ``vssl``.
+        presets: Settings of the papers, by ``xkd``, ``crisscross``, ``xdc``, ``ccl``, ``vssl``; and, on top of those,
+            what is different for one set or one modality, by ``xkd/ucf101`` or ``xkd/audio``.
         across: Whether it takes all modalities at once instead of one at a time.
         needs_target: Whether it needs a second set.
     """

@@ -29,17 +29,16 @@ class ClassFigures:
     Attributes:
         name: The class.
         items: Test items of it.
-        predicted: Items that were said to be of it; with several labels, those with a score above the threshold.
         recall: Share of its items that were found; None without items.
-        precision: Share of what was said to be of it that is; None where nothing was.
-        average_precision: With several labels; None with one, or without items.
+        precision: Share of the items said to be of it that are; None where none was.
+        average_precision: Where items may have several classes, which have neither recall nor precision without a
+            threshold; None without items.
     """
 
     name: str
     items: int
-    predicted: int
-    recall: float | None
-    precision: float | None
+    recall: float | None = None
+    precision: float | None = None
     average_precision: float | None = None
 
 
@@ -238,33 +237,22 @@ def confusion(predictions: Predictions) -> NDArray[np.int64]:
     return counts
 
 
-def per_class(predictions: Predictions, threshold: float = 0.0) -> list[ClassFigures]:
-    """How each class did, in the order of the classes.
-
-    Args:
-        predictions: What was said of every item.
-        threshold: Above which score a label counts as predicted, where items may have several.
-    """
+def per_class(predictions: Predictions) -> list[ClassFigures]:
+    """How each class did, in the order of the classes."""
     items = predictions.items
     if items.multilabel:
-        said, have = predictions.scores > threshold, np.asarray(items.labels, bool)
-        predicted, counts, found = said.sum(axis=0), have.sum(axis=0), (said & have).sum(axis=0)
-        precisions = [average_precision(*column)[0] for column in zip(predictions.scores.T, have.T, strict=True)]
-        ranked = [float(value) if count else None for value, count in zip(precisions, counts, strict=True)]
-    else:
-        table = confusion(predictions)
-        predicted, counts, found = table.sum(axis=0), table.sum(axis=1), table.diagonal()
-        ranked = [None] * len(counts)
+        columns = zip(items.class_names, predictions.scores.T, np.asarray(items.labels, bool).T, strict=True)
+        return [
+            ClassFigures(name, int(have.sum()), average_precision=float(average_precision(scores, have)[0]))
+            if have.any()
+            else ClassFigures(name, 0)
+            for name, scores, have in columns
+        ]
+    table = confusion(predictions)
+    counts, said, found = table.sum(axis=1).tolist(), table.sum(axis=0).tolist(), table.diagonal().tolist()
     return [
-        ClassFigures(
-            name,
-            int(counts[k]),
-            int(predicted[k]),
-            float(found[k] / counts[k]) if counts[k] else None,
-            float(found[k] / predicted[k]) if predicted[k] else None,
-            ranked[k],
-        )
-        for k, name in enumerate(items.class_names)
+        ClassFigures(name, have, *(right / whole if whole else None for whole in (have, predicted)))
+        for name, have, predicted, right in zip(items.class_names, counts, said, found, strict=True)
     ]
 
 

@@ -102,7 +102,7 @@ def test_per_class_figures_and_confusion_agree() -> None:
     said = Predictions(items, np.eye(3, dtype=np.float32)[[0, 1, 1, 1]])
     assert confusion(said).tolist() == [[1, 1, 0], [0, 2, 0], [0, 0, 0]]
     a, b, c = per_class(said)
-    assert (a.items, a.predicted, a.recall, a.precision) == (2, 1, 0.5, 1.0)
+    assert (a.items, a.recall, a.precision) == (2, 0.5, 1.0)
     assert b.recall == 1.0
     assert b.precision == pytest.approx(2 / 3)
     assert (c.items, c.recall, c.precision) == (0, None, None)
@@ -115,8 +115,9 @@ def test_several_labels() -> None:
     # Both labels are said of both: of the second, one too many.
     assert figures["sample F1"] == pytest.approx((1 + 2 / 3) / 2)
     assert figures["subset accuracy"] == 0.5
-    first, second = per_class(predictions, 0.5)
-    assert (first.precision, first.average_precision, second.predicted) == (0.5, 1.0, 2)
+    first, second = per_class(predictions)
+    assert (first.items, first.average_precision, first.recall) == (1, 1.0, None)
+    assert (second.items, second.average_precision) == (2, 1.0)
     with pytest.raises(EvaluationError, match="no confusion"):
         confusion(predictions)
 

@@ -1,0 +1,114 @@
+"""The protocols by name, and their settings from presets and single values."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from avzoo.pretraining.section import assign, check_keys, explain
+
+from .arrays import EvaluationError
+from .protocol import MediaProtocol, Protocol, ProtocolSettings
+
+M = TypeVar("M", bound=BaseModel)
+
+AnyProtocol = Protocol[Any] | MediaProtocol[Any]
+
+#: Every protocol by its name: the module below this package that has it, and what it is called there.
+PROTOCOLS = {
+    "linear-svm": "linear_svm:LINEAR_SVM",
+    "linear": "linear_head:LINEAR",
+    "knn": "knn:KNN",
+    "finetune": "finetuning:FINETUNE",
+    "fusion": "fusion:FUSION",
+    "retrieval": "retrieval:RETRIEVAL",
+    "shift": "shift:SHIFT",
+    "zero-shot": "zero_shot:ZERO_SHOT",
+    "open-set": "open_set:OPEN_SET",
+    "clustering": "clustering:CLUSTERING",
+    "localisation": "localisation:LOCALISATION",
+}
+
+
+def load_protocol(name: str) -> AnyProtocol:
+    """A protocol by its name.
+
+    Raises:
+        EvaluationError: There is none of that name.
+    """
+    if name not in PROTOCOLS:
+        raise EvaluationError(f"there is no protocol {name!r}; {_meant(name, PROTOCOLS)}")
+    module, attribute = PROTOCOLS[name].split(":")
+    found: M = TypeVar("M", bound=BaseModel)
+
+AnyProtocol = getattr(importlib.import_module(f"avzoo.evaluation.{module}"), attribute)
+    return found
+
+
+def settings_of(
+    protocol: AnyProtocol,
+    preset: str | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    dataset: str | None = None,
+    modality: str | None = None,
+) -> ProtocolSettings:
+    """The settings of a protocol: its defaults, a paper's, what the paper does for a set or modality, single values.
+
+    Args:
+        protocol: The protocol.
+        preset: The paper; None for ours. A paper without settings of this protocol leaves the defaults.
+        overrides: ``name=value`` assignments, applied in order; values are YAML.
+        dataset: The set.
+        modality: The modality.
+
+    Raises:
+        EvaluationError: A key or value is wrong.
+    """
+    values: dict[str, Any] = {}
+    for key in (preset, f"{preset}/{modality}", f"{preset}/{dataset}"):
+        if key is not None:
+            values |= protocol.presets.get(key, {})
+    return changed(protocol.settings, values, overrides, protocol.name)
+
+
+def changed(model: type[M], values: Mapping[str, Any], overrides: Iterable[str], name: str) -> M:
+    """A model of some values with others on top.
+
+    Args:
+        model: Its class.
+        values: Its values so far; what is not there has its default.
+        overrides: ``name=value`` or ``section.name=value``, values as YAML.
+        name: What the model is called in messages.
+
+    Raises:
+        EvaluationError: A key or value is wrong; the message names the nearest known key.
+    """
+    try:
+        check_keys(values, model.model_fields)
+        before = model.model_validate(values)
+        changed_values = before.model_dump()
+        for override in overrides:
+            _check_path(before, override.partition("=")[0].split("."))
+            assign(changed_values, override)
+        return model.model_validate(changed_values)
+    except ValidationError as error:
+        raise EvaluationError(f"{name}: {explain(error)}") from error
+    except ValueError as error:
+        raise EvaluationError(f"{name}: {error}") from error
+
+
+def _check_path(value: Any, keys: Sequence[str]) -> None:
+    """Refuses a key that the model, or the model in a section of it, does not have."""
+    if keys and isinstance(value, BaseModel):
+        check_keys(keys[:1], type(value).model_fields)
+        _check_path(getattr(value, keys[0]), keys[1:])
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"

@@ -1,0 +1,273 @@
+"""What an evaluation found: figures over folds with intervals, and the folder of files that keeps it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avzoo.extract.files import replacing
+
+from .arrays import EvaluationError
+from .confusion_picture import draw_confusion
+from .predictions_file import PREDICTIONS_FILE, PartKey, write_predictions
+from .protocol import Outcome, Predictions
+from .scoring import confusion, per_class
+from .significance import Interval, intervals
+from .significance import statistics as resampled
+
+RESULTS_FILE = "results.json"
+_FORMAT = 1
+#: Parts of a fold that outcomes have predictions of, and how the figures of each begin.
+_PREFIXES = {"test": "", "target": "target "}
+# What a figure may differ from the same one computed from the predictions, to be given their interval.
+_SAME = 1e-5
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure over all folds.
+
+    Attributes:
+        mean: Mean over folds.
+        deviation: Standard deviation over folds, of a sample; None for one fold.
+        folds: Its value in every fold, in order.
+        interval: Bootstrap interval of the mean over items; None for figures that are not of predictions.
+    """
+
+    mean: float
+    deviation: float | None
+    folds: tuple[float, ...]
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class ModelUsed:
+    """The encoder that was evaluated.
+
+    Attributes:
+        name: As `avzoo.load` takes it.
+        revision: Exactly which weights; see `avzoo.extract.Checkpoint`.
+        license: SPDX name of the licence of the weights; None where nobody has said.
+        processor_hash: Of the settings of its processors.
+    """
+
+    name: str
+    revision: str
+    license: str | None
+    processor_hash: str
+
+
+@dataclass(frozen=True)
+class ProtocolUsed:
+    """The protocol and everything that was set.
+
+    Attributes:
+        name: The protocol.
+        settings: All its settings, as JSON types.
+        plans: The clip plans by part and modality, as JSON types; empty where clips came from a feature table or the
+            protocol reads the media itself.
+        preset: The paper whose settings were the start; None for ours.
+        features: How the clips of a feature table were cut; empty otherwise.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    plans: Mapping[str, Any] = field(default_factory=dict)
+    preset: str | None = None
+    features: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """Of name, settings and how the clips were chosen: equal where the same was done."""
+        return _digest([self.name, self.settings, self.plans, self.features])
+
+
+@dataclass(frozen=True)
+class DataUsed:
+    """The set that was evaluated on.
+
+    Attributes:
+        name: The benchmark.
+        labels: The label set.
+        folds: The folds, in order.
+        items: Number of items by fold and part.
+        list_sha256: Of names, classes and labels of all items, by fold and part.
+        content_sha256: Of the content of all files, in the order of the items, by fold and part; None without files.
+        missing: Listed items that are not there.
+    """
+
+    name: str
+    labels: str
+    folds: tuple[str, ...]
+    items: Mapping[str, Mapping[str, int]]
+    list_sha256: Mapping[str, Mapping[str, str]]
+    content_sha256: Mapping[str, Mapping[str, str | None]]
+    missing: int = 0
+
+    @property
+    def sha256(self) -> str:
+        """Of lists and content: equal where the same data were used."""
+        return _digest([self.list_sha256, self.content_sha256])
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """One protocol, one model, one set.
+
+    Attributes:
+        protocol: What was done.
+        model: Of what.
+        data: On what.
+        target: The second set, if there was one.
+        outcomes: By modality, then by fold.
+        warnings: Sentences that a reader of the figures must see; those of the outcomes come on top.
+        seconds: How long it took.
+    """
+
+    protocol: ProtocolUsed
+    model: ModelUsed
+    data: DataUsed
+    target: DataUsed | None
+    outcomes: Mapping[str, Mapping[str, Outcome]]
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def figures(self, modality: str) -> dict[str, Figure]:
+        """The figures of one modality over its folds, in the order in which the protocol gives them."""
+        outcomes = list(self.outcomes[modality].values())
+        known: dict[str, Interval] = {}
+        for part, prefix in _PREFIXES.items():
+            known |= _intervals(self.parts(modality, part), outcomes, prefix)
+        return {name: _figure(name, outcomes, known.get(name)) for name in _names(outcomes)}
+
+    def parts(self, modality: str, part: str) -> list[Predictions]:
+        """The predictions of every fold for ``test`` or ``target``; empty where the protocol makes none."""
+        outcomes = self.outcomes[modality].values()
+        found = [outcome.predictions if part == "test" else outcome.target_predictions for outcome in outcomes]
+        return [predictions for predictions in found if predictions is not None]
+
+    @property
+    def all_warnings(self) -> tuple[str, ...]:
+        """Every warning once; those of one fold or modality say which."""
+        told = list(self.warnings)
+        for modality, folds in self.outcomes.items():
+            for fold, outcome in folds.items():
+                place = modality + (f", fold {fold}" if fold else "")
+                told += [f"{place}: {sentence}" for sentence in outcome.warnings]
+        return tuple(dict.fromkeys(told))
+
+    def document(self) -> dict[str, Any]:
+        """Everything but the predictions, as JSON types."""
+        return {
+            "format": _FORMAT,
+            "protocol": asdict(self.protocol) | {"sha256": self.protocol.sha256},
+            "model": asdict(self.model),
+            "data": asdict(self.data) | {"sha256": self.data.sha256},
+            "target": None if self.target is None else asdict(self.target) | {"sha256": self.target.sha256},
+            "results": {modality: self._modality(modality) for modality in self.outcomes},
+            "warnings": self.all_warnings,
+            "seconds": round(self.seconds, 1),
+            "versions": {
+                **{name: version(name) for name in ("avzoo", "torch", "scikit-learn", "numpy")},
+                "python": platform.python_version(),
+            },
+        }
+
+    def _modality(self, modality: str) -> dict[str, Any]:
+        found: dict[str, Any] = {"figures": {name: asdict(figure) for name, figure in self.figures(modality).items()}}
+        for part in _PREFIXES:
+            if folds := self.parts(modality, part):
+                found[part] = [_by_class(fold) for fold in folds]
+        details = {fold: outcome.details for fold, outcome in self.outcomes[modality].items() if outcome.details}
+        return found | ({"details": details} if details else {})
+
+    def write(self, folder: Path) -> None:
+        """Writes ``results.json``, ``predictions.parquet`` and ``confusion-MODALITY.png`` into a folder.
+
+        Each appears whole or not at all, ``results.json`` last: a folder that has it is complete.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RESULTS_FILE).unlink(missing_ok=True)
+        predictions: dict[PartKey, Predictions] = {}
+        for modality, outcomes in self.outcomes.items():
+            for part in _PREFIXES:
+                folds = self.parts(modality, part)
+                predictions |= {PartKey(modality, fold, part): one for fold, one in zip(outcomes, folds, strict=False)}
+                self._draw(folder, modality, part, folds)
+        if predictions:
+            write_predictions(folder / PREDICTIONS_FILE, predictions)
+        else:
+            (folder / PREDICTIONS_FILE).unlink(missing_ok=True)
+        with replacing(folder / RESULTS_FILE) as file:
+            file.write((json.dumps(self.document(), indent=2, ensure_ascii=False) + "\n").encode())
+
+    def _draw(self, folder: Path, modality: str, part: str, folds: Sequence[Predictions]) -> None:
+        picture = folder / f"confusion-{modality}{'' if part == 'test' else f'-{part}'}.png"
+        picture.unlink(missing_ok=True)
+        if not folds or folds[0].items.multilabel:
+            return
+        alike = [fold for fold in folds if fold.items.class_names == folds[0].items.class_names]
+        used = self.data if part == "test" or self.target is None else self.target
+        title = f"{self.protocol.name} of {Path(self.model.name).name} on {used.name}, {modality}"
+        draw_confusion(sum(map(confusion, alike[1:]), confusion(alike[0])), folds[0].items.class_names, title, picture)
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """The document of an evaluation that was written.
+
+    Raises:
+        EvaluationError: The folder holds none.
+    """
+    try:
+        document = json.loads((folder / RESULTS_FILE).read_bytes())
+        if document["format"] == _FORMAT:
+            return dict(document)
+    except FileNotFoundError:
+        raise EvaluationError(
+            f"{folder} holds no results: write them with `avzoo evaluate ... --out {folder}`"
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise EvaluationError(f"{folder / RESULTS_FILE} is not as this version writes it: evaluate again")
+
+
+def _names(outcomes: Sequence[Outcome]) -> list[str]:
+    return list(dict.fromkeys(name for outcome in outcomes for name in outcome.figures))
+
+
+def _figure(name: str, outcomes: Sequence[Outcome], interval: Interval | None) -> Figure:
+    values = tuple(float(outcome.figures[name]) for outcome in outcomes if name in outcome.figures)
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return Figure(statistics.fmean(values), deviation, values, interval)
+
+
+def _intervals(folds: Sequence[Predictions], outcomes: Sequence[Outcome], prefix: str) -> dict[str, Interval]:
+    """The intervals of the figures that are those of the predictions, by the names that the outcomes give them."""
+    if not folds or len(folds) < len(outcomes):
+        return {}
+    found = intervals(folds)
+    for fold, outcome in zip(folds, outcomes, strict=True):
+        once = np.ones((1, len(fold.items)))
+        for name, statistic in resampled(fold).items():
+            stated = outcome.figures.get(prefix + name)
+            if stated is None or abs(stated - statistic(once)[0]) > _SAME:
+                found.pop(name, None)
+    return {prefix + name: interval for name, interval in found.items()}
+
+
+def _by_class(predictions: Predictions) -> dict[str, Any]:
+    table: dict[str, Any] = {"per_class": [asdict(one) for one in per_class(predictions)]}
+    return table if predictions.items.multilabel else table | {"confusion": confusion(predictions).tolist()}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
