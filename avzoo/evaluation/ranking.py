@@ -182,3 +182,32 @@ def _average_precision(similarities: NDArray[np.float32], relevant: NDArray[np.b
     before = len(others) - np.searchsorted(others, answers)
     ranks = np.arange(1, len(answers) + 1)
     return float((ranks / (ranks + before)).mean())
+
+
+def class_similarities(
+    queries: Directions, gallery: Directions, labels: NDArray[np.generic], classes: int, *, leave_out: bool = False
+) -> NDArray[np.float32]:
+    """Similarity of every query with the nearest item of each class.
+
+    Args:
+        queries: ``Q`` of them.
+        gallery: ``G`` items.
+        labels: Class of every item, int ``(G,)``.
+        classes: Number ``K`` of classes.
+        leave_out: The queries are the gallery, and each looks among the others.
+
+    Returns:
+        ``(Q, K)`` in [-1, 1]; -1 for classes without items.
+    """
+    order = np.argsort(labels, kind="stable")
+    place = np.argsort(order)
+    present, starts = np.unique(labels[order], return_index=True)
+    items = gallery.unit[order].T
+    nearest = np.full((len(queries), classes), -1, np.float32)
+    rows = max(1, _ENTRIES_AT_ONCE // len(gallery))
+    for start in range(0, len(queries), rows):
+        similarities = queries.unit[start : start + rows] @ items
+        if leave_out:
+            similarities[np.arange(len(similarities)), place[start : start + rows]] = -1
+        nearest[start : start + rows, present] = np.maximum.reduceat(similarities, starts, axis=1)
+    return nearest
