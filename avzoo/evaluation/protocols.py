@@ -43,9 +43,7 @@ def load_protocol(name: str) -> AnyProtocol:
     if name not in PROTOCOLS:
         raise EvaluationError(f"there is no protocol {name!r}; {_meant(name, PROTOCOLS)}")
     module, attribute = PROTOCOLS[name].split(":")
-    found: M = TypeVar("M", bound=BaseModel)
-
-AnyProtocol = getattr(importlib.import_module(f"avzoo.evaluation.{module}"), attribute)
+    found: AnyProtocol = getattr(importlib.import_module(f"avzoo.evaluation.{module}"), attribute)
     return found
 
 
