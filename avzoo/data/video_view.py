@@ -24,6 +24,13 @@ def video_view(
     Returns:
         float32 ``(t, 3, h, w)``, normalised.
     """
+    return normalize_(augmented(frames, view, generator, blur_kernel))
+
+
+def augmented(
+    frames: torch.Tensor, view: VideoViewConfig, generator: torch.Generator, blur_kernel: int = 9
+) -> torch.Tensor:
+    """What `video_view` normalises: float32 ``(t, 3, h, w)`` in [0, 1]."""
     start = integer(0, len(frames) - view.num_frames, generator)
     frames = frames[start : start + view.num_frames]
     box = draw_crop_box(frames.shape[-2], frames.shape[-1], view.crop_area, view.crop_ratio, generator)
@@ -38,4 +45,4 @@ def video_view(
         pixels = luma(pixels).expand_as(pixels).contiguous()
     if chance(view.blur_probability, generator):
         pixels = gaussian_blur(pixels, view.blur, generator, blur_kernel)
-    return normalize_(pixels)
+    return pixels

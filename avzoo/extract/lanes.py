@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
+from typing import Final, Literal, TypeVar
 
 from avzoo.extract.discover import InputFile
 from avzoo.extract.embeddings import Embeddings
@@ -19,8 +20,14 @@ from avzoo.extract.table import write_part
 from avzoo.extract.workers import DecodeWorker, WorkerStopped
 from avzoo.media import ClipSpec
 
-#: What a lane tells: windows that were embedded, a file that is finished, its own end or failure.
-_Event = int | ManifestRow | BaseException | None
+#: What lanes work on: one unit, which gives one part.
+T = TypeVar("T")
+
+#: An item of a unit is finished, whatever became of it.
+FINISHED: Final = "finished"
+
+#: What a lane tells: windows that were embedded, `FINISHED`, its own end or failure.
+Event = int | Literal["finished"] | BaseException | None
 
 
 @dataclass(frozen=True)
@@ -86,23 +93,53 @@ class Lanes:
             on_progress: Called in this thread, at the beginning and whenever something is done.
             progress: Where the run begins.
         """
-        todo: SimpleQueue[Group] = SimpleQueue()
-        for group in groups:
-            todo.put(group)
-        events: SimpleQueue[_Event] = SimpleQueue()
+        events: SimpleQueue[Event] = SimpleQueue()
         workers = [DecodeWorker(self.batch_size, self.timeout) for _ in range(min(count, len(groups)))]
         with ForwardPool(self.encoder, cores(), on_windows=events.put) as forward:
             embedder = GroupEncoder(forward, self.spec, self.batch_size)
-            lanes = [Thread(target=_lane, args=(embedder, worker, todo, provenance, events)) for worker in workers]
-            for lane in lanes:
-                lane.start()
-            try:
-                _follow(events, len(lanes), on_progress, progress)
-            finally:
-                for worker in workers:
-                    worker.stop()
-                for lane in lanes:
-                    lane.join()
+
+            def write(group: Group, worker: DecodeWorker) -> None:
+                def announced() -> Iterator[tuple[ManifestRow, Embeddings | None]]:
+                    for row, embeddings in embedder.embed(group.files, worker):
+                        events.put(FINISHED)
+                        yield row, embeddings
+
+                write_part(group.path, announced(), provenance, group.fingerprint)
+
+            run_lanes(groups, write, workers, events, on_progress, progress)
+
+
+def run_lanes(
+    units: Sequence[T],
+    work: Callable[[T, DecodeWorker], None],
+    workers: Sequence[DecodeWorker],
+    events: SimpleQueue[Event],
+    on_progress: Callable[[Progress], None],
+    progress: Progress,
+) -> None:
+    """Works on units side by side, one lane per decode worker.
+
+    Args:
+        units: What there is to do.
+        work: Does one of them with a worker, in the thread of a lane.
+        workers: The decode processes; they are stopped at the end.
+        events: Where ``work``, and what embeds for it, put what happens.
+        on_progress: Called in this thread, at the beginning and whenever something is done.
+        progress: Where the run begins.
+    """
+    todo: SimpleQueue[T] = SimpleQueue()
+    for unit in units:
+        todo.put(unit)
+    lanes = [Thread(target=_lane, args=(work, worker, todo, events)) for worker in workers]
+    for lane in lanes:
+        lane.start()
+    try:
+        _follow(events, len(lanes), on_progress, progress)
+    finally:
+        for worker in workers:
+            worker.stop()
+        for lane in lanes:
+            lane.join()
 
 
 def cores() -> int:
@@ -111,24 +148,13 @@ def cores() -> int:
 
 
 def _lane(
-    embedder: GroupEncoder,
-    worker: DecodeWorker,
-    todo: SimpleQueue[Group],
-    provenance: Mapping[str, str],
-    events: SimpleQueue[_Event],
+    work: Callable[[T, DecodeWorker], None], worker: DecodeWorker, todo: SimpleQueue[T], events: SimpleQueue[Event]
 ) -> None:
-    """Embeds one group after another; its last event is None, or the error that ended it."""
-
-    def announced(group: Group) -> Iterator[tuple[ManifestRow, Embeddings | None]]:
-        for row, embeddings in embedder.embed(group.files, worker):
-            events.put(row)
-            yield row, embeddings
-
+    """Does one unit after another; its last event is None, or the error that ended it."""
     try:
         with worker:
             while True:
-                group = todo.get_nowait()
-                write_part(group.path, announced(group), provenance, group.fingerprint)
+                work(todo.get_nowait(), worker)
     except (Empty, WorkerStopped):
         events.put(None)
     except BaseException as error:  # raised again in the caller's thread
@@ -136,7 +162,7 @@ def _lane(
 
 
 def _follow(
-    events: SimpleQueue[_Event], lanes: int, on_progress: Callable[[Progress], None], progress: Progress
+    events: SimpleQueue[Event], lanes: int, on_progress: Callable[[Progress], None], progress: Progress
 ) -> None:
     """Reports what happens in the lanes until all have ended."""
     on_progress(progress)

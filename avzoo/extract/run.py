@@ -8,7 +8,6 @@ nothing crosses from one group to another, so neither the number of workers nor 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -24,7 +23,7 @@ from avzoo.checkpoints import DEFAULT
 from avzoo.errors import AvzooError
 from avzoo.extract.discover import InputError, InputFile, discover
 from avzoo.extract.encoder import Encoder, PathLike, load
-from avzoo.extract.files import TEMPORARY, replacing
+from avzoo.extract.files import TEMPORARY, alone_in, replacing
 from avzoo.extract.lanes import Group, Lanes, Progress, cores
 from avzoo.extract.manifest import MANIFEST, ManifestRow, write_manifest
 from avzoo.extract.table import PARTS, SETTINGS, read_part, read_settings
@@ -190,14 +189,11 @@ def _claim(folder: Path) -> Iterator[None]:
         (folder / PARTS).mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise ExtractError(f"{folder} is not a folder: give another --out") from None
-    lock = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        with alone_in(folder):
+            yield
     except BlockingIOError:
         raise ExtractError(f"another extraction is writing into {folder}: wait for it or give another --out") from None
-    finally:
-        os.close(lock)
 
 
 def _note(folder: Path, settings: dict[str, Any], inputs: list[str]) -> None:

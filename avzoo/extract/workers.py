@@ -38,8 +38,9 @@ class Durations:
     audio_duration: float | None
 
 
-#: What a worker runs on a file: first what the header tells, then the clips.
-Decode = Callable[[str, ClipSpec, Limits], Iterator[Durations | Clip]]
+#: What a worker runs on a file, its specification, its limits and the options of `DecodeWorker.decode`: first what the
+#: header tells, then the clips.
+Decode = Callable[..., Iterator[Durations | Clip]]
 
 _START_SECONDS = 120.0  # for a worker to come up, imports included
 _GRACE_SECONDS = 5.0  # beyond the decoder's own time limit, before its process is killed
@@ -116,8 +117,13 @@ class DecodeWorker:
         self._stopped = True
         self._kill()
 
-    def decode(self, path: str, spec: ClipSpec) -> Generator[Durations | Clip, None, None]:
+    def decode(self, path: str, spec: ClipSpec, **options: Any) -> Generator[Durations | Clip, None, None]:
         """Decodes a file in the worker; closing the generator before its end ends the process, too.
+
+        Args:
+            path: The file.
+            spec: What its clips hold.
+            options: What else the decode function takes, as JSON types.
 
         Yields:
             What the header tells, then the clips in order.
@@ -130,7 +136,7 @@ class DecodeWorker:
         finished = False
         try:
             self._start()
-            self._connection.send_bytes(json.dumps({"path": path, "spec": asdict(spec)}).encode())
+            self._connection.send_bytes(json.dumps({"path": path, "spec": asdict(spec), "options": options}).encode())
             while (item := self._receive(self.limits.clip_timeout + _GRACE_SECONDS, spec)) is not None:
                 if isinstance(item, _Failure):
                     finished = True
@@ -278,7 +284,7 @@ def _serve(connection: Any, decode: Decode, limits: Limits, prefetch: int) -> No
         sender = Thread(target=_send, args=(connection, outbox))
         sender.start()
         try:
-            for item in decode(job["path"], ClipSpec(**job["spec"]), limits):
+            for item in decode(job["path"], ClipSpec(**job["spec"]), limits, **job["options"]):
                 outbox.put(item)
             outbox.put(None)
         except MediaError as error:
