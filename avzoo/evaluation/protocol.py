@@ -87,6 +87,25 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a protocol needs of the data under given settings; checked before anything is embedded.
+
+    Attributes:
+        train: Whether it looks at the training part; where not, it gets none.
+        two_per_class: Whether it holds items of every class out of the training part, so that a class of one training
+            item is an error.
+    """
+
+    train: bool = True
+    two_per_class: bool = False
+
+
+def default_needs(settings: ProtocolSettings) -> Needs:
+    """Training and test part, classes of any size."""
+    return Needs()
+
+
+@dataclass(frozen=True)
 class Protocol(Generic[S]):
     """A protocol over features.
 
@@ -100,6 +119,7 @@ class Protocol(Generic[S]):
             ``joint`` for modality.
         across: Whether it takes all modalities at once instead of one at a time.
         needs_target: Whether it needs a second set.
+        needs: What it needs of the data, by its settings.
     """
 
     name: str
@@ -109,6 +129,7 @@ class Protocol(Generic[S]):
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     across: bool = False
     needs_target: bool = False
+    needs: Callable[[S], Needs] = default_needs
 
 
 @dataclass(frozen=True)
@@ -142,6 +163,7 @@ class MediaProtocol(Generic[S]):
             what is different for one set or one modality, by ``xkd/ucf101`` or ``xkd/audio``.
         across: Whether it takes all modalities at once instead of one at a time.
         needs_target: Whether it needs a second set.
+        needs: What it needs of the data, by its settings.
     """
 
     name: str
@@ -151,3 +173,4 @@ class MediaProtocol(Generic[S]):
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     across: bool = False
     needs_target: bool = False
+    needs: Callable[[S], Needs] = default_needs
