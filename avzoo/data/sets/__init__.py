@@ -8,8 +8,11 @@ from functools import partial
 from .action_splits import hmdb51, ucf101
 from .activitynet import activitynet
 from .audioset import audioset
+from .benchmark import Benchmark
+from .benchmarks import BENCHMARKS, OWN_SETS, benchmark
 from .classes import PACKAGED, ClassList, read_classes
 from .kinetics import kinetics, kinetics_sound
+from .label_maps import LabelMap, ShiftPair, read_label_map, shift_pair, shift_pairs
 from .listing import folder, media_list
 from .media_set import MediaItem, MediaSet
 from .vggsound import vggsound
@@ -29,19 +32,28 @@ LAYOUTS: Mapping[str, Callable[..., MediaSet]] = {
 }
 
 __all__ = [
+    "BENCHMARKS",
     "LAYOUTS",
+    "OWN_SETS",
     "PACKAGED",
+    "Benchmark",
     "ClassList",
+    "LabelMap",
     "MediaItem",
     "MediaSet",
+    "ShiftPair",
     "activitynet",
     "audioset",
+    "benchmark",
     "folder",
     "hmdb51",
     "kinetics",
     "kinetics_sound",
     "media_list",
     "read_classes",
+    "read_label_map",
+    "shift_pair",
+    "shift_pairs",
     "ucf101",
     "vggsound",
 ]

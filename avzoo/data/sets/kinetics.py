@@ -9,7 +9,8 @@ from pathlib import Path
 from avzoo.data.clips import DataError
 
 from .classes import Classes, ClassList, read_classes
-from .files import YouTubeFiles, media_files
+from .files import YouTubeFiles
+from .listing import class_folders
 from .media_set import Listed, MediaSet, gather
 from .tables import csv_rows, span
 
@@ -51,7 +52,7 @@ def kinetics(
     if table is None:
         if part is None:
             raise DataError(f"{root} has neither a folder {split} nor a table of its files, {split}.csv")
-        return _of_folders(part, classes, num_classes)
+        return class_folders(part, classes, num_classes)
     rows = list(csv_rows(table, ["youtube_id", "time_start", "time_end"]))
     labelled = bool(rows) and "label" in rows[0][1]
     if classes is not None and not labelled:
@@ -114,15 +115,3 @@ def _table(root: Path, split: str) -> Path | None:
     if len(found) > 1:
         raise DataError(f"{found[0]} and {found[1]} could both be the table of {split}; say which with annotations")
     return found[0] if found else None
-
-
-def _of_folders(part: Path, classes: ClassList | None, num_classes: int) -> MediaSet:
-    folders = sorted(path for path in part.iterdir() if path.is_dir())
-    known = Classes([folder.name for folder in folders], classes, part, num_classes)
-    entries = (
-        Listed(path.name, path, (number,))
-        for folder in folders
-        if (number := known.number(folder.name)) is not None
-        for path in media_files(folder)
-    )
-    return gather(entries, part, known.names)

@@ -92,7 +92,8 @@ class ShiftPair:
         name: For example ``mimetics10``.
         shift: What differs: context, viewpoint, actor, source.
         source: Benchmark that is learned from (its part ``train``) and tested for comparison (``test``).
-        target: Benchmark whose part ``test`` is tested.
+        target: Benchmark that is tested.
+        target_part: The part of it that is tested.
         source_map: Classes of the source onto the shared ones; None where they were never published, which is so of
             those of Kinetics700 that ActorShift's are.
         target_map: Classes of the target onto the same ones.
@@ -103,6 +104,7 @@ class ShiftPair:
     shift: str
     source: str
     target: str
+    target_part: str
     source_map: LabelMap | None
     target_map: LabelMap
     multilabel: bool = False
@@ -121,6 +123,7 @@ def shift_pairs() -> dict[str, ShiftPair]:
             shift=entry["shift"],
             source=entry["source"],
             target=entry["target"],
+            target_part=entry["target_part"],
             source_map=LabelMap(classes, source) if any(source) else None,
             target_map=LabelMap(classes, target),
             multilabel=entry["multilabel"],

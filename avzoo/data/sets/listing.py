@@ -1,4 +1,4 @@
-"""Sets without a layout of their own: a folder of media, or a list."""
+"""Sets without a layout of their own: a folder of media, one of classes, or a list."""
 
 from __future__ import annotations
 
@@ -24,6 +24,30 @@ def folder(root: Path) -> MediaSet:
     if not paths:
         raise DataError(f"no media files in {root}")
     return MediaSet(tuple(map(MediaItem, paths)))
+
+
+def class_folders(root: Path, classes: ClassList | None = None, expected: int | None = None) -> MediaSet:
+    """The media of a folder that has one subfolder per class, in the order of names.
+
+    Args:
+        root: The folder.
+        classes: Which classes to keep, and their order; None keeps all in alphabetical order.
+        expected: How many classes there must be if all are kept; None for any number.
+
+    Raises:
+        DataError: There are no media, or the classes are not those of the set.
+    """
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if classes is None and expected is None:
+        folders = [path for path in folders if next(media_files(path), None) is not None]
+    known = Classes([folder.name for folder in folders], classes, root, expected)
+    entries = (
+        Listed(path.relative_to(root).as_posix(), path, (number,))
+        for folder in folders
+        if (number := known.number(folder.name)) is not None
+        for path in media_files(folder)
+    )
+    return gather(entries, root, known.names)
 
 
 def media_list(path: Path, *, classes: ClassList | None = None, allow_missing: float = 0.0) -> MediaSet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,10 +78,18 @@ class MediaSet:
     def item_names(self, root: Path) -> tuple[str, ...]:
         """What tells each item from all others: its path below ``root``, with its span where it has one.
 
+        What a list has twice, as that of RareAct does, is told apart by a number: ``a.mp4[10.000-20.000]#2``.
+
         Args:
             root: Folder of the set; files elsewhere are named by their whole path.
         """
-        return tuple(_item_name(item, root) for item in self.items)
+        times: Counter[str] = Counter()
+        names = []
+        for item in self.items:
+            name = _item_name(item, root)
+            times[name] += 1
+            names.append(name if times[name] == 1 else f"{name}#{times[name]}")
+        return tuple(names)
 
     def list_sha256(self, root: Path) -> str:
         """SHA-256 of the class names and of the name, span and classes of every item, in order."""

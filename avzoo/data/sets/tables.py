@@ -15,20 +15,23 @@ from avzoo.data.clips import DataError
 Row = Mapping[str, Any]
 
 
-def csv_rows(path: Path, columns: Sequence[str], header: bool = True) -> Iterator[tuple[int, Row]]:
+def csv_rows(
+    path: Path, columns: Sequence[str], header: bool = True, delimiter: str = ","
+) -> Iterator[tuple[int, Row]]:
     """Rows of a CSV file with their line numbers.
 
     Args:
         path: The file.
         columns: Columns that every row must have; the names of all columns where there is no header.
         header: Whether the first line names the columns; without it, lines that start with # are comments.
+        delimiter: What stands between values.
 
     Raises:
         DataError: The file cannot be read, or lacks a column or a value.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file if header else _without_comments(file), skipinitialspace=True)
+            reader = csv.reader(file if header else _without_comments(file), skipinitialspace=True, delimiter=delimiter)
             names = [name.strip() for name in next(reader, [])] if header else list(columns)
             missing = [name for name in columns if name not in names]
             if missing:
