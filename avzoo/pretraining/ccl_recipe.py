@@ -142,6 +142,10 @@ class CCLModelSection(ModelSection):
         if network == "teacher":
             raise ValueError(TEACHERS_ARE_GIVEN)
 
+    def labelled_classes(self) -> int:
+        """Those of the classifier."""
+        return self.config().num_classes
+
     def model(self) -> CCLForDistillation:
         """A freshly initialised student with its teachers; draws from torch's global generator.
 
@@ -215,11 +219,10 @@ class CCLModelSection(ModelSection):
         """None; but the embeddings join the pipeline, and the data are checked before training starts.
 
         Raises:
-            DataError: the data have no labels, more classes than the classifier, another size than the memory, or
-                embeddings of another width than the model expects; or none of their files has an embedding.
+            DataError: the data have another size than the memory, or embeddings of another width than the model
+                expects; or none of their files has an embedding.
         """
         config = cast(CCLPreTrainingConfig, model.config)
-        _check_labels(data, config)
         if config.has_memory and len(data) != config.num_samples:
             raise DataError(
                 f"The memory of {config.objective} holds {config.num_samples:,} clips, and the data have "
@@ -234,17 +237,6 @@ class CCLModelSection(ModelSection):
                 )
             data.pipeline.embeddings = embeddings
         return []
-
-
-def _check_labels(data: PretrainingDataset, config: CCLPreTrainingConfig) -> None:
-    labels = data.clips.labels
-    if labels is None:
-        raise DataError("The data have no labels, which CCL needs.")
-    if labels.min() < 0 or labels.max() >= config.num_classes:
-        raise DataError(
-            f"The data have labels from {labels.min()} to {labels.max()}, the classifier {config.num_classes} "
-            "classes; set model.objective.num_classes."
-        )
 
 
 def _config(kind: type[PreTrainedConfig], name: str, source: str) -> PreTrainedConfig:

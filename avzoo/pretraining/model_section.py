@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel
 from transformers import BaseVideoProcessor, FeatureExtractionMixin, PreTrainedConfig, ProcessorMixin, TrainerCallback
 
+from avzoo.data.clips import ClipDataset, DataError
 from avzoo.data.pretraining_dataset import Pipeline, PretrainingDataset
 from avzoo.data.windows import WindowSampler
 from avzoo.media import ClipSpec
@@ -66,6 +67,27 @@ class ModelSection(Section):
         Raises:
             ValueError: says why.
         """
+
+    def labelled_classes(self) -> int | None:
+        """Number of classes that the clips must have labels of; None where the method learns without labels."""
+        return None
+
+    def check_labels(self, clips: ClipDataset) -> None:
+        """Refuses clips whose labels the method cannot learn from.
+
+        Raises:
+            DataError: they have no labels, or more classes than the classifier.
+        """
+        classes, labels = self.labelled_classes(), clips.labels
+        if classes is None:
+            return
+        if labels is None:
+            raise DataError(f"The data have no labels, which {self.family} needs as this recipe has it.")
+        if labels.min() < 0 or labels.max() >= classes:
+            raise DataError(
+                f"The data have labels from {labels.min()} to {labels.max()}, the classifier {classes} classes; set "
+                "model.objective.num_classes."
+            )
 
     @abstractmethod
     def clip_request(self, views: Any, fps: float) -> tuple[ClipSpec, WindowSampler]:

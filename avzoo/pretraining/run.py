@@ -123,6 +123,7 @@ def pretrain(recipe: Recipe, out: str | os.PathLike[str], resume: bool = False, 
     clips: ClipDataset
     if isinstance(recipe.data, FilesSection):
         clips = recipe.data.clips(*clip_request(recipe))
+        recipe.model.check_labels(clips)
     if args.should_save:
         if args.push_to_hub:
             Publisher(args).open()
@@ -149,7 +150,11 @@ def trainer_of(recipe: Recipe, args: AVTrainingArguments, clips: ClipDataset) ->
         recipe: the run.
         args: its settings, see `arguments_of`.
         clips: the data, with the windows that the recipe's model asks for.
+
+    Raises:
+        DataError: the method cannot learn from their labels.
     """
+    recipe.model.check_labels(clips)
     data = PretrainingDataset(clips, recipe.model.pipeline(recipe.views), recipe.seed)
     set_seed(recipe.seed)
     card = CardCallback(yaml.safe_load(recipe.to_yaml()), _settings(recipe), ENCODER_FOLDER)

@@ -6,18 +6,15 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
-from transformers import TrainerCallback
 
-from avzoo.data.clips import DataError
-from avzoo.data.pretraining_dataset import Pipeline, PretrainingDataset
+from avzoo.data.pretraining_dataset import Pipeline
 from avzoo.data.views_vssl import VSSLViewConfig, VSSLViewPipeline
 from avzoo.data.windows import IndependentWindows, WindowSampler
 from avzoo.media import ClipSpec
 from avzoo.models.configuration_vssl import VSSLConfig
-from avzoo.pretraining.arguments import AVTrainingArguments
 from avzoo.pretraining.configuration_vssl_pretraining import Method, VSSLDecoderConfig, VSSLPreTrainingConfig
 from avzoo.pretraining.model_section import ModelSection
-from avzoo.pretraining.modeling import AVPreTrainedModel, Network
+from avzoo.pretraining.modeling import Network
 from avzoo.pretraining.modeling_vssl_pretraining import VSSLForPreTraining
 from avzoo.pretraining.section import section_of
 from avzoo.processing.video_processing_vssl import VSSLVideoProcessor
@@ -118,21 +115,6 @@ class VSSLModelSection(ModelSection):
             fps=fps,
         )
 
-    def callbacks(
-        self, model: AVPreTrainedModel, data: PretrainingDataset, args: AVTrainingArguments
-    ) -> list[TrainerCallback]:
-        """None; but labels are checked before training starts.
-
-        Raises:
-            DataError: the data have no labels, or more classes than the classifier.
-        """
-        if self.method == "supervised":
-            labels, classes = data.clips.labels, model.config.num_classes
-            if labels is None:
-                raise DataError("The data have no labels, which supervised training needs.")
-            if labels.min() < 0 or labels.max() >= classes:
-                raise DataError(
-                    f"The data have labels from {labels.min()} to {labels.max()}, the classifier {classes} classes; "
-                    "set model.objective.num_classes."
-                )
-        return []
+    def labelled_classes(self) -> int | None:
+        """Those of the classifier, of `supervised`."""
+        return self.config().num_classes if self.method == "supervised" else None

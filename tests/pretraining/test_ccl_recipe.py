@@ -258,7 +258,7 @@ def test_data_without_labels_are_refused(data, heard, tmp_path, monkeypatch):
     spec, windows = recipe.model.clip_request(recipe.views, recipe.data.fps)
     clips = SyntheticDataset(data, "train", spec, windows=windows)
     monkeypatch.setattr(clips, "labels", None)
-    with pytest.raises(DataError, match="no labels, which CCL needs"):
+    with pytest.raises(DataError, match="no labels, which ccl needs"):
         trainer_of(recipe, arguments_of(recipe, tmp_path, quiet=True), clips)
 
 

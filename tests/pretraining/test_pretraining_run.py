@@ -11,6 +11,7 @@ from transformers import AutoModel, AutoProcessor
 
 import avzoo  # noqa: F401 - registers the zoo with the Auto classes
 from avzoo.data.clips import DataError
+from avzoo.data.synthetic import SyntheticSpec, write_set
 from avzoo.pretraining.recipe import load_recipe
 from avzoo.pretraining.run import RunError, RunResult, pretrain
 
@@ -160,6 +161,15 @@ def test_missing_data_get_one_sentence(finished, tmp_path, data, message):
     recipe.write_text(yaml.safe_dump(values))
     with pytest.raises((RunError, DataError), match=message):
         pretrain(load_recipe(recipe), tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_files_without_the_labels_that_a_method_needs_leave_no_trace_of_the_attempt(tmp_path):
+    clip = next(write_set(tmp_path, 1, SyntheticSpec(size=32, fps=8.0, duration=1.0)).glob("*.mp4"))
+    (tmp_path / "list.txt").write_text(f"{clip}\n")
+    recipe = load_recipe("vssl_supervised_smoke_synth", [f"data={{kind: list, path: {tmp_path / 'list.txt'}}}"])
+    with pytest.raises(DataError, match="no labels, which vssl needs"):
+        pretrain(recipe, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 
 
