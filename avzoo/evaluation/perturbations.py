@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchvision.transforms.v2 import functional as F
 
 from .arrays import EvaluationError
 
@@ -125,6 +124,8 @@ def lower_resolution(frames: torch.Tensor, pixels: int) -> torch.Tensor:
         frames: uint8 ``(..., 3, H, W)``.
         pixels: 1 to 112; 112 leaves the frames as they are.
     """
+    from torchvision.transforms.v2 import functional as F  # slow to import, and plans are read without it
+
     if pixels == FULL_RESOLUTION:
         return frames
     size = list(frames.shape[-2:])
