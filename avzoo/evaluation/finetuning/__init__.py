@@ -1,0 +1,1 @@
+"""Finetuning an encoder into a classifier, and testing it."""
