@@ -80,14 +80,14 @@ class ModelInput(_Settings):
         audio_seconds: Seconds of the sound.
         feature_pooling: By modality, the downstream pooling of the final map that takes the place of the pooled
             feature; see `ConvNetConfig.feature_poolings`.
-        feature_scale: Every feature is multiplied by this.
+        feature_scale: What `feature_pooling` gives is multiplied by this.
     """
 
     family: str
     num_frames: Count | None = None
     image_size: Count | None = None
     audio_seconds: _Positive | None = None
-    feature_pooling: dict[Literal["video", "audio"], str] = {}
+    feature_pooling: dict[str, str] = {}
     feature_scale: _Positive = 1.0
 
 

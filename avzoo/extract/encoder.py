@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from itertools import islice
@@ -118,12 +118,12 @@ class Encoder:
         Raises:
             EncoderError: The model's numbers overflowed.
         """
-        inputs = {"video": [clip.frames for clip in clips], "audio": [clip.samples for clip in clips]}
         embedded: dict[str, Vectors] = {}
         for modality in self.modalities:
-            given = [index for index, tensor in enumerate(inputs[modality]) if tensor is not None]
+            given = [index for index, clip in enumerate(clips) if _taken(clip, modality) is not None]
             if given:
-                for name, vectors in self._embed(modality, [inputs[modality][index] for index in given]).items():
+                inputs = self._inputs(modality, [clips[index] for index in given])
+                for name, vectors in self._vectors(modality, inputs).items():
                     embedded[name] = np.zeros((len(clips), vectors.shape[1]), np.float32)
                     embedded[name][given] = vectors
         if "video" in embedded and "audio" in embedded:
@@ -132,18 +132,26 @@ class Encoder:
             embedded["joint"] = np.where(np.array(both)[:, None], joint, np.float32(0))
         return embedded
 
-    def _embed(self, modality: str, tensors: list[Any]) -> dict[str, Vectors]:
-        """Features and, with a projector, projections ``(n, D)`` of one modality."""
+    def _inputs(self, modality: str, clips: Sequence[Clip]) -> Mapping[str, torch.Tensor]:
+        """What the model takes of clips that have the modality."""
         processor = self.video_processor if modality == "video" else self.feature_extractor
-        inputs = processor(tensors, device=self.device)
-        outputs = self.model(**{name: tensor.to(self.dtype) for name, tensor in inputs.items()})
-        # A joint model names its features by modality, an encoder of one modality has only them.
-        found = {modality: outputs.get(f"{modality}_embeds", outputs.get("pooler_output"))}
-        found[f"{modality}_projection"] = outputs.get(f"{modality}_projections")
+        inputs: Mapping[str, torch.Tensor] = processor([_taken(clip, modality) for clip in clips], device=self.device)
+        return inputs
+
+    def _vectors(self, modality: str, inputs: Mapping[str, torch.Tensor]) -> dict[str, Vectors]:
+        """Features and, with a projector, projections ``(n, D)`` of one modality."""
+        found = self._outputs(modality, {name: tensor.to(self.dtype) for name, tensor in inputs.items()})
         vectors = {name: tensor.float().cpu().numpy() for name, tensor in found.items() if tensor is not None}
         if not all(np.isfinite(values).all() for values in vectors.values()):
             raise EncoderError(f"{self.checkpoint.name} overflowed in {self.dtype}: load it with dtype='float32'")
         return vectors
+
+    def _outputs(self, modality: str, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor | None]:
+        """What the model makes of one modality, by the names of `embed_clips`."""
+        outputs = self.model(**inputs)
+        # A joint model names its features by modality, an encoder of one modality has only them.
+        features = outputs.get(f"{modality}_embeds", outputs.get("pooler_output"))
+        return {modality: features, f"{modality}_projection": outputs.get(f"{modality}_projections")}
 
     @overload
     def encode(  # type: ignore[overload-overlap]  # a string is a sequence of strings too
@@ -197,6 +205,10 @@ class Encoder:
         if not any(True for _ in embeddings.rows()):
             raise nothing_to_embed(os.fspath(path), self.modalities)
         return embeddings
+
+
+def _taken(clip: Clip, modality: str) -> torch.Tensor | None:
+    return clip.frames if modality == "video" else clip.samples
 
 
 def nothing_to_embed(path: str, modalities: Sequence[str]) -> MediaError:
