@@ -12,7 +12,7 @@ from avzoo.checkpoints.contents import CARD_FILE
 from avzoo.extract.files import replacing
 
 from .arrays import EvaluationError
-from .results import DataUsed, Evaluation
+from .results import DataUsed, Evaluation, percent
 
 # The metadata of a card, as the Hub finds them.
 _METADATA = re.compile(r"\A(\s*---\r?\n)(.*?)(\r?\n---[ \t]*(?:\r?\n|\Z))", re.DOTALL)
@@ -54,7 +54,7 @@ def write_into_card(evaluation: Evaluation, folder: Path) -> None:
 
 
 def model_index_results(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """The figures of an evaluation as the Hub's metadata has them: one result per modality and set, in percent.
+    """The figures of an evaluation as the Hub's metadata has them: one result per modality and set, shares in percent.
 
     Clip-level figures stay out.
     """
@@ -62,22 +62,20 @@ def model_index_results(evaluation: Evaluation) -> list[dict[str, Any]]:
     from huggingface_hub.repocard_data import eval_results_to_model_index
 
     entries = []
-    protocol = evaluation.protocol
-    for modality in evaluation.outcomes:
-        for name, figure in evaluation.figures(modality).items():
+    for modality, result in evaluation.results.items():
+        for name, figure in result.figures.items():
             if name.startswith(("clip ", "target clip ")):
                 continue
             of_target = evaluation.target is not None and name.startswith("target ")
             used = evaluation.target if of_target and evaluation.target is not None else evaluation.data
             plain = name.removeprefix("target ")
-            spread = None if figure.deviation is None else round(100 * figure.deviation, 2)
-            arguments: dict[str, Any] = {
-                "protocol_sha256": protocol.sha256,
-                "preset": protocol.preset,
-                "deviation": spread,
-            }
+            spread = None if figure.deviation is None else round(percent(name, figure.deviation), 2)
+            arguments: dict[str, Any] = {"protocol_sha256": result.protocol.sha256, "preset": evaluation.preset}
+            arguments["deviation"] = spread
             if figure.interval is not None:
-                arguments["interval"] = [round(100 * end, 2) for end in (figure.interval.low, figure.interval.high)]
+                arguments["interval"] = [
+                    round(percent(name, end), 2) for end in (figure.interval.low, figure.interval.high)
+                ]
             entries.append(
                 EvalResult(
                     task_type=_TASKS.get(modality, "feature-extraction"),
@@ -87,8 +85,9 @@ def model_index_results(evaluation: Evaluation) -> list[dict[str, Any]]:
                     dataset_split=_split_name(used),
                     dataset_args={"sha256": used.sha256},
                     metric_type=next((kind for start, kind in _TYPES.items() if plain.startswith(start)), plain),
-                    metric_value=round(100 * figure.mean, 2),
-                    metric_name=f"{plain}, {protocol.name}, {modality}" + (", after a shift" if of_target else ""),
+                    metric_value=round(percent(name, figure.mean), 2),
+                    metric_name=f"{plain}, {evaluation.protocol}, {modality}"
+                    + (", after a shift" if of_target else ""),
                     metric_args={key: value for key, value in arguments.items() if value is not None},
                 )
             )

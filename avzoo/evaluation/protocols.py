@@ -27,6 +27,7 @@ PROTOCOLS = {
     "fusion": "fusion:FUSION",
     "retrieval": "retrieval:RETRIEVAL",
     "shift": "shift:SHIFT",
+    "egocentric": "egocentric:EGOCENTRIC",
     "zero-shot": "zero_shot:ZERO_SHOT",
     "open-set": "open_set:OPEN_SET",
     "clustering": "clustering:CLUSTERING",
@@ -41,7 +42,7 @@ def load_protocol(name: str) -> AnyProtocol:
         EvaluationError: There is none of that name.
     """
     if name not in PROTOCOLS:
-        raise EvaluationError(f"there is no protocol {name!r}; {_meant(name, PROTOCOLS)}")
+        raise EvaluationError(f"there is no protocol {name!r}; {meant(name, PROTOCOLS)}")
     module, attribute = PROTOCOLS[name].split(":")
     found: AnyProtocol = getattr(importlib.import_module(f"avzoo.evaluation.{module}"), attribute)
     return found
@@ -107,6 +108,8 @@ def _check_path(value: Any, keys: Sequence[str]) -> None:
         _check_path(getattr(value, keys[0]), keys[1:])
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+def meant(name: str, known: Iterable[str]) -> str:
+    """What was probably meant, or what there is."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"

@@ -8,6 +8,7 @@ import platform
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ RESULTS_FILE = "results.json"
 _FORMAT = 1
 #: Parts of a fold that outcomes have predictions of, and how the figures of each begin.
 _PREFIXES = {"test": "", "target": "target "}
+_NO_SHARES = ("median rank",)
 # What a figure may differ from the same one computed from the predictions, to be given their interval.
 _SAME = 1e-5
 
@@ -63,32 +65,30 @@ class ModelUsed:
     name: str
     revision: str
     license: str | None
-    processor_hash: str
+    processor_hash: str = ""
 
 
 @dataclass(frozen=True)
 class ProtocolUsed:
-    """The protocol and everything that was set.
+    """The protocol and everything that was set, for one modality.
 
     Attributes:
         name: The protocol.
         settings: All its settings, as JSON types.
-        plans: The clip plans by part and modality, as JSON types; empty where clips came from a feature table or the
-            protocol reads the media itself.
-        preset: The paper whose settings were the start; None for ours.
-        features: How the clips of a feature table were cut; empty otherwise.
+        plans: The clip plans by part, as JSON types; empty where clips came from a feature table or the protocol reads
+            the media itself.
+        table: How the clips of a feature table were cut; empty otherwise.
     """
 
     name: str
     settings: Mapping[str, Any]
     plans: Mapping[str, Any] = field(default_factory=dict)
-    preset: str | None = None
-    features: Mapping[str, Any] = field(default_factory=dict)
+    table: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
-        """Of name, settings and how the clips were chosen: equal where the same was done."""
-        return _digest([self.name, self.settings, self.plans, self.features])
+        """Of all of it: equal where the same was done."""
+        return _digest(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class DataUsed:
         folds: The folds, in order.
         items: Number of items by fold and part.
         list_sha256: Of names, classes and labels of all items, by fold and part.
-        content_sha256: Of the content of all files, in the order of the items, by fold and part; None without files.
+        content_sha256: Of the content of all files, in the order of the items, by fold and part.
         missing: Listed items that are not there.
     """
 
@@ -110,7 +110,7 @@ class DataUsed:
     folds: tuple[str, ...]
     items: Mapping[str, Mapping[str, int]]
     list_sha256: Mapping[str, Mapping[str, str]]
-    content_sha256: Mapping[str, Mapping[str, str | None]]
+    content_sha256: Mapping[str, Mapping[str, str]]
     missing: int = 0
 
     @property
@@ -120,47 +120,78 @@ class DataUsed:
 
 
 @dataclass(frozen=True, eq=False)
+class ModalityResult:
+    """What was found of one modality.
+
+    Attributes:
+        protocol: What was done.
+        outcomes: What came of it, by fold.
+    """
+
+    protocol: ProtocolUsed
+    outcomes: Mapping[str, Outcome]
+
+    def predictions(self, part: str) -> list[Predictions]:
+        """The predictions of every fold for ``test`` or ``target``; empty where the protocol makes none."""
+        outcomes = self.outcomes.values()
+        found = [outcome.predictions if part == "test" else outcome.target_predictions for outcome in outcomes]
+        return [predictions for predictions in found if predictions is not None]
+
+    @cached_property
+    def figures(self) -> dict[str, Figure]:
+        """The figures over the folds, in the order in which the protocol gives them."""
+        outcomes = list(self.outcomes.values())
+        known: dict[str, Interval] = {}
+        for part, prefix in _PREFIXES.items():
+            known |= _intervals(self.predictions(part), outcomes, prefix)
+        names = dict.fromkeys(name for outcome in outcomes for name in outcome.figures)
+        return {name: _figure(name, outcomes, known.get(name)) for name in names}
+
+    def document(self) -> dict[str, Any]:
+        """All of it but the predictions, as JSON types."""
+        found: dict[str, Any] = {"protocol": asdict(self.protocol) | {"sha256": self.protocol.sha256}}
+        found["figures"] = {name: asdict(figure) for name, figure in self.figures.items()}
+        for part in _PREFIXES:
+            if folds := self.predictions(part):
+                found[part] = [_by_class(fold) for fold in folds]
+        details = {fold: outcome.details for fold, outcome in self.outcomes.items() if outcome.details}
+        return found | ({"details": details} if details else {})
+
+
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """One protocol, one model, one set.
 
     Attributes:
-        protocol: What was done.
-        model: Of what.
-        data: On what.
+        protocol: Name of the protocol.
+        preset: The paper whose settings were the start; None for ours.
+        model: The encoder.
+        data: The set.
         target: The second set, if there was one.
-        outcomes: By modality, then by fold.
+        results: What was found, by modality.
         warnings: Sentences that a reader of the figures must see; those of the outcomes come on top.
+        failed: A sentence for every item that could not be used.
         seconds: How long it took.
     """
 
-    protocol: ProtocolUsed
+    protocol: str
+    preset: str | None
     model: ModelUsed
     data: DataUsed
     target: DataUsed | None
-    outcomes: Mapping[str, Mapping[str, Outcome]]
+    results: Mapping[str, ModalityResult]
     warnings: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
     seconds: float = 0.0
-
-    def figures(self, modality: str) -> dict[str, Figure]:
-        """The figures of one modality over its folds, in the order in which the protocol gives them."""
-        outcomes = list(self.outcomes[modality].values())
-        known: dict[str, Interval] = {}
-        for part, prefix in _PREFIXES.items():
-            known |= _intervals(self.parts(modality, part), outcomes, prefix)
-        return {name: _figure(name, outcomes, known.get(name)) for name in _names(outcomes)}
-
-    def parts(self, modality: str, part: str) -> list[Predictions]:
-        """The predictions of every fold for ``test`` or ``target``; empty where the protocol makes none."""
-        outcomes = self.outcomes[modality].values()
-        found = [outcome.predictions if part == "test" else outcome.target_predictions for outcome in outcomes]
-        return [predictions for predictions in found if predictions is not None]
 
     @property
     def all_warnings(self) -> tuple[str, ...]:
         """Every warning once; those of one fold or modality say which."""
         told = list(self.warnings)
-        for modality, folds in self.outcomes.items():
-            for fold, outcome in folds.items():
+        if self.failed:
+            told.append(f"{len(self.failed)} items could not be used, the first: {self.failed[0]}")
+        for modality, result in self.results.items():
+            for fold, outcome in result.outcomes.items():
                 place = modality + (f", fold {fold}" if fold else "")
                 told += [f"{place}: {sentence}" for sentence in outcome.warnings]
         return tuple(dict.fromkeys(told))
@@ -169,26 +200,20 @@ class Evaluation:
         """Everything but the predictions, as JSON types."""
         return {
             "format": _FORMAT,
-            "protocol": asdict(self.protocol) | {"sha256": self.protocol.sha256},
+            "protocol": self.protocol,
+            "preset": self.preset,
             "model": asdict(self.model),
-            "data": asdict(self.data) | {"sha256": self.data.sha256},
-            "target": None if self.target is None else asdict(self.target) | {"sha256": self.target.sha256},
-            "results": {modality: self._modality(modality) for modality in self.outcomes},
+            "data": _with_digest(self.data),
+            "target": None if self.target is None else _with_digest(self.target),
+            "results": {modality: result.document() for modality, result in self.results.items()},
             "warnings": self.all_warnings,
+            "failed": self.failed,
             "seconds": round(self.seconds, 1),
             "versions": {
                 **{name: version(name) for name in ("avzoo", "torch", "scikit-learn", "numpy")},
                 "python": platform.python_version(),
             },
         }
-
-    def _modality(self, modality: str) -> dict[str, Any]:
-        found: dict[str, Any] = {"figures": {name: asdict(figure) for name, figure in self.figures(modality).items()}}
-        for part in _PREFIXES:
-            if folds := self.parts(modality, part):
-                found[part] = [_by_class(fold) for fold in folds]
-        details = {fold: outcome.details for fold, outcome in self.outcomes[modality].items() if outcome.details}
-        return found | ({"details": details} if details else {})
 
     def write(self, folder: Path) -> None:
         """Writes ``results.json``, ``predictions.parquet`` and ``confusion-MODALITY.png`` into a folder.
@@ -198,11 +223,12 @@ class Evaluation:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RESULTS_FILE).unlink(missing_ok=True)
         predictions: dict[PartKey, Predictions] = {}
-        for modality, outcomes in self.outcomes.items():
+        for modality, result in self.results.items():
+            for fold, outcome in result.outcomes.items():
+                made = {"test": outcome.predictions, "target": outcome.target_predictions}
+                predictions |= {PartKey(modality, fold, part): one for part, one in made.items() if one is not None}
             for part in _PREFIXES:
-                folds = self.parts(modality, part)
-                predictions |= {PartKey(modality, fold, part): one for fold, one in zip(outcomes, folds, strict=False)}
-                self._draw(folder, modality, part, folds)
+                self._draw(folder, modality, part, result.predictions(part))
         if predictions:
             write_predictions(folder / PREDICTIONS_FILE, predictions)
         else:
@@ -217,7 +243,7 @@ class Evaluation:
             return
         alike = [fold for fold in folds if fold.items.class_names == folds[0].items.class_names]
         used = self.data if part == "test" or self.target is None else self.target
-        title = f"{self.protocol.name} of {Path(self.model.name).name} on {used.name}, {modality}"
+        title = f"{self.protocol} of {Path(self.model.name).name} on {used.name}, {modality}"
         draw_confusion(sum(map(confusion, alike[1:]), confusion(alike[0])), folds[0].items.class_names, title, picture)
 
 
@@ -238,10 +264,6 @@ def read_results(folder: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         pass
     raise EvaluationError(f"{folder / RESULTS_FILE} is not as this version writes it: evaluate again")
-
-
-def _names(outcomes: Sequence[Outcome]) -> list[str]:
-    return list(dict.fromkeys(name for outcome in outcomes for name in outcome.figures))
 
 
 def _figure(name: str, outcomes: Sequence[Outcome], interval: Interval | None) -> Figure:
@@ -271,3 +293,12 @@ def _by_class(predictions: Predictions) -> dict[str, Any]:
 
 def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _with_digest(data: DataUsed) -> dict[str, Any]:
+    return asdict(data) | {"sha256": data.sha256}
+
+
+def percent(name: str, value: float) -> float:
+    """A figure as people write it: shares in percent, ranks as they are."""
+    return value if name.endswith(_NO_SHARES) else 100 * value

@@ -1,0 +1,247 @@
+"""``avzoo evaluate``: measure an encoder by a protocol."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from avzoo.evaluation.protocols import AnyProtocol
+    from avzoo.evaluation.results import Evaluation, Figure
+    from avzoo.extract import Progress
+
+
+def command(
+    protocol: Annotated[str | None, typer.Argument(help="The protocol; --list shows all.")] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", metavar="DATASET[:ROOT]", help="The set; or folder:PATH, csv:PATH.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", help="Packaged name, checkpoint folder, or Hub repository; default: xkd-nano-synth."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the results.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="The paper whose settings and clips are meant: xkd, crisscross, xdc, ccl, vssl.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting, or one of plan.train and plan.test; repeatable."),
+    ] = None,
+    fold: Annotated[
+        list[str] | None,
+        typer.Option("--fold", "--split", help="Which official fold or split; repeatable; default: all."),
+    ] = None,
+    labels: Annotated[str | None, typer.Option(help="Label set, where items have several.")] = None,
+    modality: Annotated[
+        list[str] | None,
+        typer.Option(help="video, audio, joint, video_projection or audio_projection; repeatable."),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="DATASET[:ROOT]", help="The second set of shift, open-set and zero-shot.")
+    ] = None,
+    target_part: Annotated[Literal["test", "all"], typer.Option(help="Its test part, or all of it.")] = "test",
+    features: Annotated[
+        Path | None, typer.Option(help="A table of avzoo extract to use instead of embedding clips.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Where embedded clips are kept for other evaluations; default: OUT/clips.")
+    ] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="A checkpoint folder: write the figures into the model-index of its card.")
+    ] = None,
+    classes: Annotated[str | None, typer.Option(help="List of the classes to keep: a packaged name or a file.")] = None,
+    own_folds: Annotated[
+        int | None, typer.Option("--folds", min=2, help="Folds to deal the files of folder:PATH or csv:PATH into.")
+    ] = None,
+    allow_missing: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of the listed files that may be missing.")
+    ] = 0.0,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hub repository.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Clips per forward pass.")] = 8,
+    workers: Annotated[int | None, typer.Option(min=1, help="Decode processes; default: one per core.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; default: the GPU if there is one.")] = None,
+    dtype: Annotated[Literal["float32", "bfloat16", "float16"], typer.Option(help="Precision.")] = "float32",
+    show: Annotated[
+        bool, typer.Option("--list", help="Show the protocols and their presets; of one protocol, its settings.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Measure an encoder by a protocol, over the official folds of a set or on your own labelled files.
+
+    Example: avzoo evaluate linear-svm --data esc10:/data/ESC-50-master --preset xkd --out results/esc10
+
+    The folder gets results.json, predictions.parquet and confusion-MODALITY.png.
+
+    Exit codes: 0 all good; 1 measured, but some items could not be used; 2 usage, or data that cannot be used; 3 a
+    training had to stop.
+    """
+    if show:
+        _show(protocol, as_json)
+        return
+    given = {"PROTOCOL": protocol, "--data": data, "--out": out}
+    if protocol is None or data is None or out is None:
+        absent = next(name for name, value in given.items() if value is None)
+        raise typer.BadParameter(f"{absent} is missing; --list shows the protocols", param_hint=absent)
+    from avzoo.evaluation.request import Request
+    from avzoo.evaluation.run import evaluate
+    from avzoo.pretraining.stops import TrainingStopped
+
+    request = Request(
+        protocol=protocol,
+        data=data,
+        model=model,
+        revision=revision,
+        target=target,
+        target_part=target_part,
+        folds=tuple(fold or ()),
+        own_folds=own_folds,
+        labels=labels,
+        classes=classes,
+        allow_missing=allow_missing,
+        preset=preset,
+        modalities=tuple(modality or ()),
+        overrides=tuple(overrides or ()),
+        features=features,
+        cache=cache,
+        card=card,
+        device=device,
+        dtype=dtype,
+        batch_size=batch_size,
+        workers=workers,
+    )
+    with _Bar(hidden=as_json) as bar:
+        try:
+            evaluation = evaluate(request, out, bar.update)
+        except TrainingStopped as error:
+            typer.echo(f"avzoo: error: {error}", err=True)
+            raise typer.Exit(3) from None
+    if as_json:
+        typer.echo(json.dumps(evaluation.document() | {"out": str(out)}))
+    else:
+        _report(evaluation, out)
+    raise typer.Exit(1 if evaluation.failed else 0)
+
+
+class _Bar:
+    """A bar over the items that are embedded, on standard error."""
+
+    def __init__(self, hidden: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Display
+
+        self._display = Display(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=Console(stderr=True),
+            disable=hidden,
+        )
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._display.stop()
+
+    def update(self, text: str, progress: Progress) -> None:
+        """Shows how far one stage is; the first call shows the bar."""
+        if text not in self._tasks:
+            self._tasks[text] = self._display.add_task(text, total=progress.total)
+            self._display.start()
+        self._display.update(self._tasks[text], completed=progress.files)
+
+
+def _report(evaluation: Evaluation, out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from avzoo.checkpoints.entry import NO_LICENSE, license_notice
+
+    data, model = evaluation.data, evaluation.model
+    folds = [fold for fold in data.folds if fold]
+    after = f", then {evaluation.target.name}" if evaluation.target is not None else ""
+    paper = f" ({evaluation.preset})" if evaluation.preset else ""
+    table = Table(title=f"{evaluation.protocol}{paper} of {model.name} on {data.name}{after}", title_justify="left")
+    table.add_column("modality")
+    table.add_column("figure")
+    table.add_column("mean", justify="right")
+    if len(data.folds) > 1:
+        table.add_column("deviation", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for fold in folds if len(folds) > 1 else ():
+        table.add_column(f"fold {fold}", justify="right")
+    for modality, result in evaluation.results.items():
+        for name, figure in result.figures.items():
+            table.add_row(modality, name, *_cells(name, figure, len(data.folds) > 1, len(folds) > 1))
+        table.add_section()
+    Console().print(table)
+    for sentence in evaluation.all_warnings:
+        typer.echo(f"  warning: {sentence}", err=True)
+    typer.echo(f"licence of the weights of {model.name}: {license_notice(model.license or NO_LICENSE)}")
+    typer.echo(f"{out}: results.json and what belongs to it ({evaluation.seconds:.1f} s)")
+
+
+def _cells(name: str, figure: Figure, deviation: bool, folds: bool) -> list[str]:
+    from avzoo.evaluation.results import percent
+
+    def shown(value: float | None) -> str:
+        return "" if value is None else f"{percent(name, value):.2f}"
+
+    between = figure.interval
+    ends = "" if between is None else f"{shown(between.low)} ... {shown(between.high)}"
+    cells = [shown(figure.mean), *([shown(figure.deviation)] if deviation else []), ends]
+    return cells + ([shown(value) for value in figure.folds] if folds else [])
+
+
+def _show(name: str | None, as_json: bool) -> None:
+    from avzoo.evaluation.protocols import PROTOCOLS, load_protocol
+
+    protocols = [load_protocol(one) for one in (PROTOCOLS if name is None else [name])]
+    if as_json:
+        typer.echo(json.dumps([_facts(one) for one in protocols]))
+    elif name is None:
+        _show_all(protocols)
+    else:
+        _show_one(protocols[0])
+
+
+def _facts(protocol: AnyProtocol) -> dict[str, Any]:
+    return {
+        "name": protocol.name,
+        "summary": protocol.summary,
+        "settings": protocol.settings().model_dump(mode="json"),
+        "presets": {name: dict(values) for name, values in protocol.presets.items()},
+        "needs_target": protocol.needs_target,
+    }
+
+
+def _show_all(protocols: list[AnyProtocol]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("protocol", "what it does", "presets")
+    for one in protocols:
+        presets = dict.fromkeys(name.partition("/")[0] for name in one.presets)
+        table.add_row(one.name, one.summary + (" (needs --target)" if one.needs_target else ""), ", ".join(presets))
+    Console().print(table)
+    typer.echo("avzoo evaluate PROTOCOL --list shows its settings. A preset also chooses the clips as its paper does.")
+
+
+def _show_one(protocol: AnyProtocol) -> None:
+    import inspect
+
+    typer.echo(f"{protocol.name}: {protocol.summary}\n\n{inspect.getdoc(protocol.settings)}\n")
+    for name, value in protocol.settings().model_dump(mode="json").items():
+        typer.echo(f"  --set {name}={json.dumps(value)}")
+    for name, values in protocol.presets.items():
+        typer.echo(f"\npreset {name}: {', '.join(f'{key}={value}' for key, value in values.items()) or 'the defaults'}")

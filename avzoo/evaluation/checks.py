@@ -1,0 +1,179 @@
+"""What is wrong with the parts of a set, said before anything is embedded or trained."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+from avzoo.checkpoints.hashes import sha256_of
+from avzoo.data.sets import MediaItem, MediaSet
+from avzoo.data.sets.classes import same
+
+from .arrays import EvaluationError
+
+_NAMED = 5  # classes that a warning names
+
+
+def check_parts(
+    parts: Mapping[str, MediaSet],
+    names: Mapping[str, Sequence[str]],
+    place: str,
+    multilabel: Collection[str] = (),
+    two_per_class: bool = False,
+) -> tuple[str, ...]:
+    """Checks the parts of one fold against each other, by their lists and by the content of their files.
+
+    A test class without training items is an error, for whatever is learned, it is wrong about them; a warning where
+    items may have several classes, for those can still be ranked by it. A class with one
+    training item can be learned, and is an error only where items of every class are held out; else a warning, as are
+    classes without test items, of which nothing is known afterwards.
+
+    Args:
+        parts: ``test``, and ``train`` and ``target`` if they are looked at.
+        names: What tells the items of each part apart.
+        place: The set and its fold, for messages.
+        multilabel: Parts whose items may have several classes.
+        two_per_class: Whether items of every class are held out of the training part.
+
+    Returns:
+        Warnings, in sentences without their full stops.
+
+    Raises:
+        EvaluationError: A part is empty; an item is listed twice, or has no class; labels contradict the folders; the
+            classes of train and test do not fit; or what is tested is also learned from.
+    """
+    for part, media in parts.items():
+        _check_list(media, names[part], f"{part} of {place}", part in multilabel)
+    if "train" not in parts:
+        return ()
+    warnings = _check_classes(parts["train"], parts["test"], place, "test" in multilabel, two_per_class)
+    shared = sorted(set(names["train"]) & set(names["test"]))
+    if shared:
+        raise _leak("test", place, len(shared), shared[0])
+    for part in parts.keys() - {"train"}:
+        _check_content(parts["train"], parts[part], part, place)
+    return tuple(warnings)
+
+
+def content_hashes(paths: Iterable[Path]) -> dict[Path, str]:
+    """SHA-256 of files, several at a time; those that did not change since they were asked for are not read again."""
+    unique = list(dict.fromkeys(paths))
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(unique, pool.map(_content_hash, unique), strict=True))
+
+
+def _content_hash(path: Path) -> str:
+    state = path.stat()
+    return _known_hash(path, state.st_size, state.st_mtime_ns)
+
+
+@cache
+def _known_hash(path: Path, size: int, changed: int) -> str:
+    return sha256_of(path)
+
+
+def _check_list(media: MediaSet, names: Sequence[str], place: str, multilabel: bool) -> None:
+    if not media.items:
+        raise EvaluationError(f"{place} has no items: there is nothing to learn from or to test")
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise EvaluationError(f"{place} lists {name} {count} times: list every item once")
+    bare = [name for name, item in zip(names, media.items, strict=True) if not item.labels]
+    if not multilabel and bare:
+        raise EvaluationError(f"{len(bare)} items of {place} have no class, the first is {bare[0]}")
+    several = [name for name, item in zip(names, media.items, strict=True) if len(item.labels) > 1]
+    if not multilabel and several:
+        raise EvaluationError(f"{len(several)} items of {place} have several classes, the first is {several[0]}")
+    _check_folders(media, place)
+
+
+def _check_folders(media: MediaSet, place: str) -> None:
+    """Where every item lies in a folder named as a class, that class has to be its own."""
+    if media.class_names is None:
+        return
+    numbers = {same(name): number for number, name in enumerate(media.class_names)}
+    folders = [same(item.path.parent.name) for item in media.items]
+    if not all(folder in numbers for folder in folders):
+        return
+    wrong = [
+        item
+        for item, folder in zip(media.items, folders, strict=True)
+        if item.labels and numbers[folder] not in item.labels
+    ]
+    if wrong:
+        stated = ", ".join(media.class_names[label] for label in wrong[0].labels)
+        raise EvaluationError(
+            f"the labels of {len(wrong)} items of {place} disagree with the folders they lie in: the first, "
+            f"{wrong[0].path}, is labelled {stated}; mend the list, or move the files"
+        )
+
+
+def _check_classes(train: MediaSet, test: MediaSet, place: str, multilabel: bool, two_per_class: bool) -> list[str]:
+    if train.class_names is None or train.class_names != test.class_names:
+        raise EvaluationError(f"train and test of {place} do not have the same classes, in the same order")
+    learned, tested = (Counter(label for item in media.items for label in item.labels) for media in (train, test))
+    if len(learned) < 2:
+        raise EvaluationError(f"train of {place} has items of {len(learned)} classes: it takes two to tell them apart")
+    unknown = sorted(tested.keys() - learned.keys())
+    if unknown and not multilabel:
+        raise EvaluationError(
+            f"test of {place} has items of classes that train has none of ({_named(train, unknown)}): nothing could be "
+            "right about them; check the lists, or leave these classes out"
+        )
+    single = sorted(label for label, count in learned.items() if count == 1)
+    if single and two_per_class:
+        raise EvaluationError(
+            f"{len(single)} classes of {place} have a single training item ({_named(train, single)}), and some of "
+            "every class are held out: leave these classes out, or give the one value to use instead of several"
+        )
+    untested = sorted(learned.keys() - tested.keys())
+    warnings = []
+    if unknown:
+        warnings.append(f"{len(unknown)} classes of {place} have no training item: {_named(train, unknown)}")
+    if single:
+        warnings.append(f"{len(single)} classes of {place} have a single training item: {_named(train, single)}")
+    if untested:
+        warnings.append(f"{len(untested)} classes of {place} have no test item: {_named(train, untested)}")
+    return warnings
+
+
+def _check_content(train: MediaSet, other: MediaSet, part: str, place: str) -> None:
+    """Refuses files of equal content in both parts. Files of other sizes are not equal, and are not read."""
+    paths = {item.path for media in (train, other) for item in media.items}
+    sizes = {path: path.stat().st_size for path in paths}
+    common = {sizes[item.path] for item in train.items} & {sizes[item.path] for item in other.items}
+    hashes = content_hashes(path for path in paths if sizes[path] in common)
+    learned: dict[str, list[MediaItem]] = defaultdict(list)
+    for item in train.items:
+        if item.path in hashes:
+            learned[hashes[item.path]].append(item)
+    leaks = [
+        (item, twin)
+        for item in other.items
+        if item.path in hashes
+        for twin in learned.get(hashes[item.path], ())
+        if _overlap(item, twin)
+    ]
+    if leaks:
+        item, twin = leaks[0]
+        raise _leak(part, place, len({item for item, _ in leaks}), f"{item.path}, which equals {twin.path}")
+
+
+def _leak(part: str, place: str, count: int, first: str) -> EvaluationError:
+    return EvaluationError(
+        f"{count} items of {part} of {place} are also in train, the first is {first}: what is tested must not be "
+        "learned from; remove them from one of the two"
+    )
+
+
+def _overlap(one: MediaItem, other: MediaItem) -> bool:
+    ends = [float("inf") if item.end is None else item.end for item in (one, other)]
+    return (one.start or 0.0) < ends[1] and (other.start or 0.0) < ends[0]
+
+
+def _named(media: MediaSet, labels: Sequence[int]) -> str:
+    names = [(media.class_names or ())[label] for label in labels[:_NAMED]]
+    return ", ".join(names) + (", ..." if len(labels) > _NAMED else "")

@@ -1,0 +1,162 @@
+"""The features of every fold, by the plan of each part or out of a feature table; what folds share is embedded once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from avzoo.data.sets import MediaSet
+from avzoo.extract import Encoder, FeatureTable, Progress
+
+from .arrays import EvaluationError
+from .clip_features import ClipFeatures, clip_features, from_feature_table
+from .clip_plan import ClipPlan
+from .clip_table import ItemRow
+from .fold_media import ReadSets, union
+from .protocol import Fold
+
+#: Told what is being done, and how far it is.
+OnProgress = Callable[[str, Progress], None]
+
+
+class FoldFeatures(ABC):
+    """Gives folds of features; a subclass says where they come from.
+
+    Args:
+        sets: What is evaluated on.
+
+    Attributes:
+        content: SHA-256 of the files that were read.
+        problems: What became of the items that gave no clips.
+    """
+
+    def __init__(self, sets: ReadSets) -> None:
+        self._sets = sets
+        self.content: dict[Path, str] = {}
+        self.problems: dict[tuple[str, float | None, float | None], ItemRow] = {}
+
+    def folds(self, modality: str, plans: Mapping[str, ClipPlan]) -> list[Fold]:
+        """The features of every fold.
+
+        Args:
+            modality: What has to be there, for a part to be usable.
+            plans: Which clips, by part; not looked at where a table has them.
+
+        Raises:
+            EvaluationError: A part has no item with that modality.
+        """
+        found = self._parts(plans)
+        return [self._fold(number, found, modality) for number in range(len(self._sets.folds))]
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """A sentence for every item that gave no clips."""
+        return tuple(f"{row.path} could not be used: {row.message}" for row in self.problems.values())
+
+    @abstractmethod
+    def _parts(self, plans: Mapping[str, ClipPlan]) -> dict[str, ClipFeatures]:
+        """The features of every part, over all folds."""
+
+    def _fold(self, number: int, found: Mapping[str, ClipFeatures], modality: str) -> Fold:
+        fold = self._sets.folds[number]
+        values = {}
+        for part, media in fold.parts.items():
+            features = found[part].of(media)
+            if modality not in features.values:
+                known = ", ".join(features.values) or "none"
+                raise EvaluationError(f"no item of the {part} part has {modality} features; there are {known}")
+            self._note(part, media, features)
+            values[part] = features.values
+        return Fold(fold.fold, values.get("train", {}), values["test"], values.get("target"))
+
+    def _note(self, part: str, media: MediaSet, features: ClipFeatures) -> None:
+        paths = dict(zip(self._sets.benchmark(part).item_names(media), media.paths, strict=True))
+        for clips in features.values.values():
+            items = clips.items
+            self.content |= {paths[name]: one for name, one in zip(items.names, items.content, strict=True)}
+        self.problems |= {(row.path, row.start, row.end): row for row in features.problems}
+
+    def _together(self, parts: Sequence[str]) -> MediaSet:
+        """All items of some parts, over all folds."""
+        return union([fold.parts[part] for part in parts for fold in self._sets.folds if part in fold.parts])
+
+
+class PlannedFeatures(FoldFeatures):
+    """Features of the clips that a plan chooses, embedded into a folder or read from there.
+
+    Args:
+        sets: What is evaluated on.
+        encoder: What embeds.
+        cache: Folder of all that was embedded; a folder below it for every set, plan and model.
+        batch_size: Clips per forward pass.
+        workers: Decode processes; None for one per core.
+        on_progress: Told how far it is.
+    """
+
+    def __init__(
+        self,
+        sets: ReadSets,
+        encoder: Encoder,
+        cache: Path,
+        batch_size: int,
+        workers: int | None,
+        on_progress: OnProgress,
+    ) -> None:
+        super().__init__(sets)
+        self._encoder, self._cache = encoder, cache
+        self._batch_size, self._workers, self._on_progress = batch_size, workers, on_progress
+        self._made: dict[tuple[tuple[str, ...], str], ClipFeatures] = {}
+
+    def _parts(self, plans: Mapping[str, ClipPlan]) -> dict[str, ClipFeatures]:
+        # Parts of one set with equal plans are one table: the folds of a small set test what others learn from.
+        groups: dict[tuple[int, str], list[str]] = {}
+        looked_at = set().union(*(fold.parts for fold in self._sets.folds))
+        for part in [part for part in plans if part in looked_at]:
+            plan = plans[part]
+            groups.setdefault((id(self._sets.benchmark(part)), plan.model_dump_json()), []).append(part)
+        found: dict[str, ClipFeatures] = {}
+        for (_, key), parts in groups.items():
+            if (tuple(parts), key) not in self._made:
+                self._made[tuple(parts), key] = self._embed(parts, plans[parts[0]])
+            found |= dict.fromkeys(parts, self._made[tuple(parts), key])
+        return found
+
+    def _embed(self, parts: Sequence[str], plan: ClipPlan) -> ClipFeatures:
+        bench, media = self._sets.benchmark(parts[0]), self._together(parts)
+        encoder = self._encoder
+        what = [encoder.checkpoint.revision, encoder.processor_hash, str(encoder.dtype), plan.model_dump(mode="json")]
+        named = hashlib.sha256(json.dumps([what, bench.item_names(media)]).encode()).hexdigest()[:16]
+        text = f"{' and '.join(parts)} clips of {bench.name}"
+        return clip_features(
+            encoder,
+            media,
+            plan,
+            self._cache / f"{bench.name}-{'-'.join(parts)}-{named}",
+            root=bench.root,
+            batch_size=self._batch_size,
+            workers=self._workers,
+            on_progress=lambda progress: self._on_progress(text, progress),
+        )
+
+
+class TableFeatures(FoldFeatures):
+    """Features of every window of a table that `avzoo extract` made.
+
+    Args:
+        sets: What is evaluated on.
+        table: The table.
+    """
+
+    def __init__(self, sets: ReadSets, table: FeatureTable) -> None:
+        super().__init__(sets)
+        self._found: dict[str, ClipFeatures] = {}
+        for bench, parts in ((sets.data, ("train", "test")), (sets.target, ("target",))):
+            if bench is not None:
+                read = from_feature_table(table, self._together(parts), root=bench.root)
+                self._found |= dict.fromkeys(parts, read)
+
+    def _parts(self, plans: Mapping[str, ClipPlan]) -> dict[str, ClipFeatures]:
+        return self._found

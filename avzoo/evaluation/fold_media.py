@@ -1,0 +1,148 @@
+"""The parts of a set that an evaluation is of: read fold by fold, checked, and known by their hashes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from avzoo.data.sets import MediaItem, MediaSet
+from avzoo.data.sets.benchmark import Benchmark
+
+from .checks import check_parts
+from .protocol import Needs
+from .results import DataUsed
+
+T = TypeVar("T")
+
+TargetPart = Literal["test", "all"]
+
+
+@dataclass(frozen=True, eq=False)
+class FoldMedia:
+    """The media of one fold.
+
+    Attributes:
+        fold: Its name; empty where a set has only one.
+        parts: ``test``, and ``train`` and ``target`` as far as the protocol looks at them.
+    """
+
+    fold: str
+    parts: Mapping[str, MediaSet]
+
+
+@dataclass(frozen=True, eq=False)
+class ReadSets:
+    """One set, or two, ready to be evaluated on.
+
+    Attributes:
+        data: The set.
+        labels: Its label set.
+        target: The second set, if there is one.
+        target_labels: Its label set.
+        folds: The media of every fold.
+        warnings: What the checks found.
+    """
+
+    data: Benchmark
+    labels: str
+    target: Benchmark | None
+    target_labels: str
+    folds: tuple[FoldMedia, ...]
+    warnings: tuple[str, ...]
+
+    def benchmark(self, part: str) -> Benchmark:
+        """The set that a part is of."""
+        return self.target if part == "target" and self.target is not None else self.data
+
+    def used(self, content: Mapping[Path, str], target: bool = False) -> DataUsed:
+        """What a result says of the set, or of the second one.
+
+        Args:
+            content: SHA-256 of the files, as far as they could be read.
+            target: Whether of the second one.
+        """
+        named = [
+            (fold.fold, {part: media for part, media in fold.parts.items() if (part == "target") == target})
+            for fold in self.folds
+        ]
+        bench = self.benchmark("target" if target else "test")
+        missing = {name for _, parts in named for media in parts.values() for name in media.missing}
+
+        def of_each(value: Callable[[MediaSet], T]) -> dict[str, dict[str, T]]:
+            return {fold: {part: value(media) for part, media in parts.items()} for fold, parts in named}
+
+        return DataUsed(
+            name=bench.name,
+            labels=self.target_labels if target else self.labels,
+            folds=tuple(fold for fold, _ in named),
+            items=of_each(lambda media: len(media.items)),
+            list_sha256=of_each(bench.list_sha256),
+            content_sha256=of_each(lambda media: _content_sha256(media, content)),
+            missing=len(missing),
+        )
+
+
+def read_sets(
+    data: Benchmark,
+    target: Benchmark | None,
+    folds: Sequence[str],
+    labels: str | None,
+    needs: Needs,
+    target_part: TargetPart = "test",
+) -> ReadSets:
+    """Reads and checks what an evaluation is of.
+
+    Args:
+        data: The set.
+        target: The second set.
+        folds: Which folds; all without any.
+        labels: Which label set of both; None for the first of each. A second set without it has its own first.
+        needs: What the protocol needs.
+        target_part: Which part of the second set: its test, or all its parts.
+
+    Raises:
+        DataError: There is no such fold or label set, or lists or files are wrong or missing.
+        EvaluationError: As `check_parts`.
+    """
+    labels = data.label_sets[0] if labels is None else labels
+    target_labels = ""
+    second: dict[str, MediaSet] = {}
+    if target is not None:
+        target_labels = labels if labels in target.label_sets else target.label_sets[0]
+        whole = target_part == "all"
+        second["target"] = _whole(target, target_labels) if whole else target.split("test", None, target_labels)
+    read: list[FoldMedia] = []
+    warnings: list[str] = []
+    benches = {"train": data, "test": data} | ({} if target is None else {"target": target})
+    several = {part for part, bench in benches.items() if bench.multilabel}
+    for fold in folds or data.folds:
+        parts = {**data.splits(fold or None, labels, ("train", "test") if needs.train else ("test",)), **second}
+        names = {part: benches[part].item_names(media) for part, media in parts.items()}
+        place = f"{data.name}, fold {fold}" if fold else data.name
+        warnings += check_parts(parts, names, place, several, needs.two_per_class)
+        read.append(FoldMedia(fold, parts))
+    for part in ("train", "test", "target"):
+        lost = {name for fold in read if part in fold.parts for name in fold.parts[part].missing}
+        if lost:
+            warnings.append(f"{len(lost)} listed files of {part} are missing, among them {min(lost)}")
+    return ReadSets(data, labels, target, target_labels, tuple(read), tuple(dict.fromkeys(warnings)))
+
+
+def union(sets: Sequence[MediaSet]) -> MediaSet:
+    """All items of several sets, each once, in the order in which they first come."""
+    found: dict[tuple[Path, float | None, float | None], MediaItem] = {}
+    for media in sets:
+        for item in media.items:
+            found.setdefault((item.path, item.start, item.end), item)
+    return MediaSet(tuple(found.values()), sets[0].class_names)
+
+
+def _whole(bench: Benchmark, labels: str) -> MediaSet:
+    return union([bench.split(part, None, labels) for part in bench.parts])
+
+
+def _content_sha256(media: MediaSet, content: Mapping[Path, str]) -> str:
+    return hashlib.sha256("".join(f"{content.get(item.path, '')}\n" for item in media.items).encode()).hexdigest()

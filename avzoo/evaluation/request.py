@@ -1,0 +1,153 @@
+"""What a person asks of an evaluation, held against what there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from avzoo.data.sets import read_classes
+from avzoo.data.sets.benchmark import Benchmark
+from avzoo.data.sets.benchmarks import benchmark
+from avzoo.extract.embeddings import MODALITIES
+
+from .arrays import EvaluationError
+from .card_results import check_card
+from .clip_plan import ClipPlan
+from .clip_presets import PRESETS, Task, plans
+from .fold_media import TargetPart
+from .protocol import MediaProtocol, ProtocolSettings
+from .protocols import AnyProtocol, changed, meant, settings_of
+
+_PLAN = "plan."
+_PLANNED = ("train", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be evaluated.
+
+    Attributes:
+        protocol: Name of the protocol, one of `PROTOCOLS`.
+        data: ``DATASET`` or ``DATASET:ROOT``, see `avzoo.data.sets.benchmarks.benchmark`.
+        model: Packaged name, checkpoint folder or Hub repository; None for that of ``features``, or the default.
+        revision: Branch, tag or commit of a Hub repository.
+        target: The second set, as ``data``.
+        target_part: Its test part, or all of it.
+        folds: Which official folds; all without any.
+        own_folds: Number of folds into which a person's own files are dealt.
+        labels: Label set.
+        classes: Packaged list, or text file, of the classes to keep.
+        allow_missing: Largest share of the listed files that may be absent.
+        preset: The paper whose settings and clips are meant; ``vssl-dino`` for one of its methods.
+        modalities: Which; those that both the set and the encoder have without any.
+        overrides: ``name=value`` for a setting of the protocol, ``plan.train.name=value`` or ``plan.test.name=value``
+            for one of the clip plans.
+        features: Folder of a feature table to use instead of embedding.
+        cache: Folder of what is embedded, shared by all evaluations that are given it; ``OUT/clips`` without.
+        card: A checkpoint folder into whose model card the figures go.
+        device: Where the encoder runs.
+        dtype: Its precision.
+        batch_size: Clips per forward pass.
+        workers: Decode processes; None for one per core.
+    """
+
+    protocol: str
+    data: str
+    model: str | None = None
+    revision: str | None = None
+    target: str | None = None
+    target_part: TargetPart = "test"
+    folds: tuple[str, ...] = ()
+    own_folds: int | None = None
+    labels: str | None = None
+    classes: str | None = None
+    allow_missing: float = 0.0
+    preset: str | None = None
+    modalities: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    features: Path | None = None
+    cache: Path | None = None
+    card: Path | None = None
+    device: str | None = None
+    dtype: str = "float32"
+    batch_size: int = 8
+    workers: int | None = None
+
+
+def check_request(request: Request, protocol: AnyProtocol) -> None:
+    """Refuses what contradicts itself or the protocol.
+
+    Raises:
+        EvaluationError: says what, and what to leave out or add.
+    """
+    if protocol.needs_target and request.target is None:
+        raise EvaluationError(f"{protocol.name} needs a second set: name it with --target DATASET:ROOT")
+    if request.target is not None and not protocol.needs_target:
+        raise EvaluationError(f"{protocol.name} has no use for a second set: leave out --target")
+    if isinstance(protocol, MediaProtocol) and request.features is not None:
+        raise EvaluationError(f"{protocol.name} reads the media themselves: leave out --features")
+    if request.preset is not None:
+        known = [*PRESETS, *(name for name in protocol.presets if "/" not in name)]
+        if request.preset not in known:
+            raise EvaluationError(
+                f"there is no preset {request.preset!r} of {protocol.name}; {meant(request.preset, known)}"
+            )
+    unknown = [one for one in request.modalities if one not in MODALITIES]
+    if unknown:
+        raise EvaluationError(f"there is no modality {unknown[0]!r}; {meant(unknown[0], MODALITIES)}")
+    if protocol.across and request.modalities:
+        raise EvaluationError(f"{protocol.name} takes all modalities together: leave out --modality")
+    if request.card is not None:
+        check_card(request.card)
+
+
+def preset_warnings(request: Request, protocol: AnyProtocol) -> list[str]:
+    """A word where a paper has no such protocol."""
+    if request.preset is None or any(name.partition("/")[0] == request.preset for name in protocol.presets):
+        return []
+    return [f"{request.preset} has no settings of {protocol.name}: only the choice of clips is that of the paper"]
+
+
+def named_set(request: Request, spec: str, own_folds: int | None = None) -> Benchmark:
+    """The set of a name, with what the request says of sets."""
+    classes = None if request.classes is None else read_classes(request.classes)
+    return benchmark(spec, folds=own_folds, classes=classes, allow_missing=request.allow_missing)
+
+
+def settings_for(request: Request, protocol: AnyProtocol, dataset: str, modality: str) -> ProtocolSettings:
+    """The settings of the protocol for one modality."""
+    own = [override for override in request.overrides if not override.startswith(_PLAN)]
+    return settings_of(protocol, request.preset, own, dataset=dataset, modality=modality)
+
+
+def plans_for(
+    request: Request, protocol: AnyProtocol, data: Benchmark, target: Benchmark | None, modality: str
+) -> dict[str, ClipPlan]:
+    """The clip plan of every part for one modality; none for a protocol that chooses its clips itself.
+
+    Raises:
+        EvaluationError: A plan, or a name or value of one, does not exist.
+    """
+    changes = [override.removeprefix(_PLAN) for override in request.overrides if override.startswith(_PLAN)]
+    if isinstance(protocol, MediaProtocol):
+        if changes:
+            raise EvaluationError(
+                f"{protocol.name} chooses its clips by its own settings: leave out {_PLAN}{changes[0]}"
+            )
+        return {}
+    by_part: dict[str, list[str]] = {part: [] for part in _PLANNED}
+    for change in changes:
+        part, _, assignment = change.partition(".")
+        if part not in by_part:
+            raise EvaluationError(f"there is no plan of {part!r}; write plan.train.NAME=VALUE or plan.test.NAME=VALUE")
+        by_part[part].append(assignment)
+    paper = None if request.preset is None else request.preset.partition("-")[0]
+    task = cast(Task, protocol.name if protocol.name in get_args(Task) else "linear")
+    base = modality.removesuffix("_projection")
+    made = {}
+    for part, kind, bench in (("train", "train", data), ("test", "test", data), ("target", "test", target)):
+        if bench is not None:
+            plan = plans(paper, cast(Literal["train", "test"], kind), base, bench.name, task=task)
+            made[part] = changed(ClipPlan, plan.model_dump(), by_part[kind], f"plan.{kind}")
+    return made
