@@ -13,9 +13,9 @@ from torch.nn import functional as nnF
 from avzoo.data.augment_video import Box
 
 #: ``frames``: one box of pixels through all frames. ``released``: what the mixing of timm, made for images, does to
-#: clips: the rows of the box are taken for frames and its columns for rows, so that it covers whole lines of pixels, and
-#: nothing where it lies beyond the last frame, while the labels are mixed all the same. The released finetuning code of
-#: XKD and of the video-SSL encoders does that.
+#: clips: the rows of the box are taken for frames and its columns for rows, so that it covers whole lines of pixels,
+#: and nothing where it lies beyond the last frame, while the labels are mixed all the same. The released finetuning
+#: code of XKD and of the video-SSL encoders does that.
 CutMode = Literal["frames", "released"]
 
 

@@ -56,9 +56,13 @@ class EncoderExport:
             (partial / RECIPE_FILE).write_text(self.recipe, encoding="utf-8")
         provenance = self._provenance(partial, args, log)
         (partial / PROVENANCE_FILE).write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")
-        (partial / CARD_FILE).write_text(render_card(None, partial, f"./{folder.name}"), encoding="utf-8")
+        (partial / CARD_FILE).write_text(self._rendered_card(partial, f"./{folder.name}"), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
+
+    def _rendered_card(self, folder: Path, reference: str) -> str:
+        """The card of the folder written so far, whose snippets load ``reference``."""
+        return render_card(None, folder, reference)
 
     def _provenance(self, folder: Path, args: AVTrainingArguments, log: dict[str, Any]) -> dict[str, Any]:
         """Where the weights come from, and the hash of every file written so far."""

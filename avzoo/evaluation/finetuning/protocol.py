@@ -1,0 +1,46 @@
+"""Finetuning as a protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from avzoo.data.sets import MediaSet
+from avzoo.evaluation.clip_values import ClipValues
+from avzoo.evaluation.protocol import MediaFold, MediaProtocol, Needs, Outcome
+from avzoo.evaluation.scoring import classification_figures
+from avzoo.extract import Encoder
+
+from .presets import PRESETS
+from .scores import clip_scores
+from .settings import FinetuneSettings
+from .training import finetune
+
+
+def run(encoder: Encoder, fold: MediaFold, modality: str, settings: FinetuneSettings, folder: Path) -> Outcome:
+    """Finetunes on the training items and classifies the test items.
+
+    The folder keeps the run: continued where it was interrupted, read where it has finished. The classifier is in
+    ``classifier`` there.
+
+    Raises:
+        EvaluationError: As `finetune` and `clip_scores`.
+    """
+    done = finetune(encoder, fold.train, settings, folder, fold.test, modality=modality)
+    scores = clip_scores(done.classifier, fold.test, settings.test, folder / "test")
+    figures, predictions = classification_figures(scores, settings.average)
+    return Outcome(figures, predictions, details=done.details, warnings=(*done.warnings, *_unread(fold.test, scores)))
+
+
+def _unread(media: MediaSet, scores: ClipValues) -> tuple[str, ...]:
+    lost = len(media.items) - len(scores.items)
+    return (f"{lost} of the {len(media.items)} test items gave no clips and are left out",) if lost else ()
+
+
+FINETUNE = MediaProtocol(
+    name="finetune",
+    summary="the encoder trained with a linear classifier on labelled clips, tested on even clips and crops",
+    settings=FinetuneSettings,
+    run=run,
+    presets=PRESETS,
+    needs=lambda settings: Needs(two_per_class=settings.choose == "best validation epoch"),
+)

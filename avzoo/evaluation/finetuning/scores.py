@@ -1,0 +1,88 @@
+"""Scores of a classifier for the clips of a set."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from avzoo.data.sets import MediaSet
+from avzoo.evaluation.clip_features import clip_features
+from avzoo.evaluation.clip_plan import ClipPlan
+from avzoo.evaluation.clip_values import ClipValues
+from avzoo.extract import Checkpoint, Encoder, resolve
+
+from .classifier import Classifier
+
+
+class _Logits(nn.Module):
+    """A classifier that gives its logits for a feature, so that they are computed as features are."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.classifier = classifier.model
+        self.config = classifier.model.config
+
+    @property
+    def device(self) -> torch.device:
+        return self.classifier.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.classifier.dtype
+
+    def forward(self, **inputs: Tensor) -> BaseModelOutputWithPooling:
+        return BaseModelOutputWithPooling(pooler_output=self.classifier(**inputs).logits)
+
+
+def clip_scores(
+    classifier: Classifier,
+    media: MediaSet,
+    plan: ClipPlan,
+    folder: Path | None = None,
+    *,
+    batch_size: int = 8,
+    workers: int | None = None,
+) -> ClipValues:
+    """The logits of every class for the clips and crops of a set.
+
+    Args:
+        classifier: What classifies them.
+        media: The items.
+        plan: Which clips of every item.
+        folder: Where they are kept and read from again; None keeps them nowhere.
+        batch_size: Clips per forward pass.
+        workers: Decode processes; by default one per CPU core.
+
+    Returns:
+        Logits ``(n, K)``; items that gave no clips are not among its items.
+
+    Raises:
+        EvaluationError: No item could be classified.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        root = os.path.commonpath([path.parent.absolute() for path in media.paths])
+        found = clip_features(
+            as_encoder(classifier),
+            media,
+            plan,
+            folder or place,
+            root=root,
+            multilabel=classifier.multilabel,
+            batch_size=batch_size,
+            workers=workers,
+        )
+        return found.values[classifier.modality]
+
+
+def as_encoder(classifier: Classifier) -> Encoder:
+    """An encoder whose feature are the logits of a classifier."""
+    unsaved = Checkpoint("a classifier in training", Path(os.devnull), "")
+    checkpoint = unsaved if classifier.folder is None else resolve(classifier.folder)
+    parts: dict[str, Any] = {"video": None, "audio": None, classifier.modality: classifier.processor}
+    return Encoder(checkpoint, _Logits(classifier), parts["video"], parts["audio"])
