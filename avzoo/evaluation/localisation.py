@@ -27,7 +27,7 @@ from avzoo.extract.files import replacing
 from avzoo.extract.manifest import ManifestRow
 
 from .arrays import EvaluationError
-from .protocol import MediaFold, MediaProtocol, Outcome, ProtocolSettings
+from .protocol import MediaFold, MediaProtocol, Needs, Outcome, ProtocolSettings
 
 #: What the tools are told of features.
 DESCRIPTION = "features.json"
@@ -42,6 +42,7 @@ class LocalisationSettings(ProtocolSettings):
     """Settings of the features.
 
     Attributes:
+        part: What is embedded: the ``test`` part, or ``both`` it and the training part.
         stride: Seconds between the starts of two windows. XDC's is not known; this is ours.
         layout: ``npy``: what ActionFormer and OpenTAD read. ``csv``: a line of names and one per window, as those of
             G-TAD and BMN.
@@ -51,6 +52,7 @@ class LocalisationSettings(ProtocolSettings):
         workers: Decode processes; None for one per core.
     """
 
+    part: Literal["test", "both"] = "both"
     stride: Annotated[float, Field(gt=0)] = 0.5
     layout: Layout = "npy"
     length: Annotated[int, Field(ge=2)] | None = None
@@ -156,7 +158,7 @@ def run(encoder: Encoder, fold: MediaFold, modality: str, settings: Localisation
     Returns:
         The numbers of videos, of rows, and of windows without content: ``videos``, ``rows`` and ``empty windows``.
     """
-    parts = {"training": fold.train, "validation": fold.test}
+    parts = {"validation": fold.test} | ({"training": fold.train} if settings.part == "both" else {})
     subsets = {os.path.abspath(path): subset for subset, part in parts.items() for path in part.paths}
     report = extract(
         sorted(subsets),
@@ -282,4 +284,5 @@ LOCALISATION: MediaProtocol[LocalisationSettings] = MediaProtocol(
     summary="Features of dense windows, written for tools that find actions in time; measures nothing.",
     settings=LocalisationSettings,
     run=run,
+    needs=lambda settings: Needs(train=settings.part == "both"),
 )

@@ -14,7 +14,7 @@ from avzoo.extract.embeddings import l2_normalize
 from .arrays import EvaluationError
 from .clip_values import ClipValues
 from .metrics import RetrievalScores, class_retrieval, cross_modal_retrieval
-from .protocol import ByModality, Fold, Outcome, Predictions, Protocol, ProtocolSettings
+from .protocol import ByModality, Fold, Needs, Outcome, Predictions, Protocol, ProtocolSettings
 from .ranking import Directions, class_similarities
 
 _OTHER = {"video": "audio", "audio": "video"}
@@ -172,4 +172,5 @@ RETRIEVAL: Protocol[RetrievalSettings] = Protocol(
     settings=RetrievalSettings,
     run=run,
     presets={"crisscross": {"ks": (1, 5, 20)}, "ccl": {"ks": (1, 5, 10)}},
+    needs=lambda settings: Needs(train=settings.gallery == "train"),
 )
