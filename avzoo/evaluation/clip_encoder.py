@@ -42,17 +42,22 @@ class PlannedEncoder(Encoder):
         audio_tick: Seconds between two frames of its spectrograms; infinite without sound.
 
     Raises:
-        EncoderError: The encoder has no such downstream pooling, or its crops are not square.
+        EncoderError: The encoder takes none of the modalities, has no such pooling, or its crops are not square.
     """
 
     def __init__(self, encoder: Encoder, plan: ClipPlan) -> None:
         family = str(encoder.model.config.model_type).partition("_")[0]
         fed = plan.input if plan.input is not None and plan.input.family == family else None
+        wanted = encoder.modalities if plan.modalities is None else plan.modalities
+        if not set(wanted) & set(encoder.modalities):
+            raise EncoderError(
+                f"{encoder.checkpoint.name} takes no {' or '.join(wanted)}, and the plan is of nothing else"
+            )
         super().__init__(
             encoder.checkpoint,
             encoder.model,
-            _video_processor(encoder.video_processor, plan, fed),
-            _feature_extractor(encoder.feature_extractor, fed),
+            _video_processor(encoder.video_processor, plan, fed) if "video" in wanted else None,
+            _feature_extractor(encoder.feature_extractor, fed) if "audio" in wanted else None,
         )
         self.plan = plan
         self.input = fed

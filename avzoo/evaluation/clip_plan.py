@@ -110,6 +110,8 @@ class ClipPlan(_Settings):
             count as one, for the mean over equal crops is that crop.
         video: Augmentation of the picture, which has one crop then.
         audio: Augmentation of the sound.
+        modalities: What is embedded; None for all that the encoder takes. An encoder of both that is to embed one of
+            them reads only that, so that the other does not bound its windows.
         input: What encoders of one family are fed instead of what their processors say.
         seed: Decides all that is drawn, with the place of an item in its set.
     """
@@ -120,6 +122,7 @@ class ClipPlan(_Settings):
     crops: Literal["center", "three", "released"] = "center"
     video: VideoAugmentation | None = None
     audio: AudioAugmentation | None = None
+    modalities: tuple[Literal["video", "audio"], ...] | None = None
     input: ModelInput | None = None
     seed: _NotNegative = 0
 
