@@ -21,6 +21,7 @@ from avzoo.media.sampling import TOLERANCE
 from avzoo.processing.video_transforms import fit_frames, resize_short_side, three_crops
 
 from .clip_plan import ClipPlan, clip_starts
+from .perturbations import perturbation
 
 _MAX_WINDOWS = 32  # that are held decoded at once,
 _MAX_BYTES = 2**28  # and about how many bytes
@@ -90,7 +91,8 @@ def clip_seed(seed: int, number: int, use: int) -> int:
     Args:
         seed: Of the item.
         number: Of the clip, as `decode_planned` gives them: 0 is the last.
-        use: What is drawn: 0 for what is done where clips are decoded, 1 for what is done where they are embedded.
+        use: What is drawn: 0 for what is done where clips are decoded, 1 for what is done where they are embedded, 2
+            for a perturbation.
     """
     return item_seed(seed, number, use)
 
@@ -186,6 +188,9 @@ class _Cutter:
 
     def _crops(self, frames: torch.Tensor, number: int) -> list[torch.Tensor | None]:
         """The crops of a clip, uint8 ``(T, 3, H, W)``; whole pictures where the processor is to crop them."""
+        if self.plan.perturbation:
+            draws = torch.Generator().manual_seed(clip_seed(self.seed, number, 2))
+            frames = perturbation(self.plan.perturbation).apply(frames, draws)
         if self.plan.video is not None:
             generator = torch.Generator().manual_seed(clip_seed(self.seed, number, 0))
             view = self.plan.video.view(len(frames), self.image_size)

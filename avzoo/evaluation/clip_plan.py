@@ -13,6 +13,8 @@ from avzoo.data.view_config import ColorJitterConfig, Count, Probability, Range,
 from avzoo.data.windows import Span
 from avzoo.media.sampling import TOLERANCE
 
+from .perturbations import perturbation
+
 _Positive = Annotated[float, Field(gt=0)]
 _NotNegative = Annotated[int, Field(ge=0)]
 
@@ -113,6 +115,8 @@ class ClipPlan(_Settings):
         modalities: What is embedded; None for all that the encoder takes. An encoder of both that is to embed one of
             them reads only that, so that the other does not bound its windows.
         input: What encoders of one family are fed instead of what their processors say.
+        perturbation: What makes the picture harder to see before it is cropped, one of `perturbations.perturbations`
+            such as ``freeze:3`` or ``low-resolution:64``; empty for nothing.
         seed: Decides all that is drawn, with the place of an item in its set.
     """
 
@@ -124,6 +128,7 @@ class ClipPlan(_Settings):
     audio: AudioAugmentation | None = None
     modalities: tuple[Literal["video", "audio"], ...] | None = None
     input: ModelInput | None = None
+    perturbation: str = ""
     seed: _NotNegative = 0
 
     @model_validator(mode="after")
@@ -134,6 +139,8 @@ class ClipPlan(_Settings):
             raise ValueError("only sliding windows have a stride")
         if self.video is not None and self.crops != "center":
             raise ValueError("augmented clips are cropped at random: leave crops at center")
+        if self.perturbation:
+            perturbation(self.perturbation)
         return self
 
     @property

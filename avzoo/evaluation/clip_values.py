@@ -45,6 +45,13 @@ class Items:
         """Whether an item may have several classes."""
         return self.labels.dtype == np.bool_
 
+    @property
+    def one_hot(self) -> NDArray[np.bool_]:
+        """Which classes every item has, bool ``(N, K)``, also where each has one."""
+        if self.labels.dtype == np.bool_:
+            return np.asarray(self.labels, np.bool_)
+        return np.asarray(self.labels)[:, None] == np.arange(len(self.class_names))
+
 
 @dataclass(frozen=True, eq=False)
 class ClipValues:
@@ -87,6 +94,24 @@ class ClipValues:
     def with_values(self, values: ArrayLike) -> ClipValues:
         """The same clips with other vectors, ``(n, K)``, for example scores in place of features."""
         return replace(self, values=np.asarray(values, np.float32))
+
+    def select(self, rows: ArrayLike) -> ClipValues:
+        """The clips of some items, which are numbered anew in the order given.
+
+        Args:
+            rows: Rows of ``items``, each at most once, int ``(M,)``.
+        """
+        rows = np.asarray(rows, np.int64)
+        place = np.full(len(self.items), -1, np.int64)
+        place[rows] = np.arange(len(rows))
+        kept = np.flatnonzero(place[self.item] >= 0)
+        items = replace(
+            self.items,
+            names=tuple(self.items.names[row] for row in rows),
+            labels=self.items.labels[rows],
+            content=tuple(self.items.content[row] for row in rows) if self.items.content else (),
+        )
+        return ClipValues(items, self.values[kept], place[self.item[kept]], self.clip[kept], self.crop[kept])
 
     def item_means(self) -> NDArray[np.float32]:
         """The mean over the clips and crops of every item, float32 ``(N, D)``, summed in float64."""

@@ -203,20 +203,13 @@ def run(fold: Fold, modality: str, settings: EgocentricSettings) -> Outcome:
         raise EvaluationError("both test sets need the same classes, in the same order")
     model = fit_video_text(train, settings)
     said = Predictions(test.items, video_text_scores(model, test))
-    figures = {"mAP": charades_map(said.scores, one_hot(test.items))}
+    figures = {"mAP": charades_map(said.scores, test.items.one_hot)}
     if target is None:
         return Outcome(figures, said)
     said_of_target = Predictions(target.items, video_text_scores(model, target))
-    figures["target mAP"] = charades_map(said_of_target.scores, one_hot(target.items))
+    figures["target mAP"] = charades_map(said_of_target.scores, target.items.one_hot)
     figures["difference mAP"] = figures["target mAP"] - figures["mAP"]
     return Outcome(figures, said, said_of_target)
-
-
-def one_hot(items: Items) -> NDArray[np.bool_]:
-    """The classes of items, bool ``(N, K)``, also where each has one."""
-    if items.multilabel:
-        return np.asarray(items.labels, bool)
-    return np.asarray(items.labels)[:, None] == np.arange(len(items.class_names))
 
 
 def _optimize(
@@ -263,7 +256,7 @@ def _clips_of(train: ClipValues) -> list[NDArray[np.int64]]:
 def _sentences(items: Items, narrations: Path | None) -> list[list[str]]:
     """What is said of every item."""
     if narrations is None:
-        said = [[items.class_names[k] for k in np.flatnonzero(row)] for row in one_hot(items)]
+        said = [[items.class_names[k] for k in np.flatnonzero(row)] for row in items.one_hot]
     else:
         told = _read_narrations(narrations)
         said = [told.get(name, []) for name in items.names]

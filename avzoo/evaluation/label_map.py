@@ -16,7 +16,7 @@ from avzoo.data.sets.classes import same
 from avzoo.data.sets.label_maps import LabelMap, ShiftPair, shift_pairs
 
 from .arrays import EvaluationError
-from .clip_values import ClipValues, Items
+from .clip_values import ClipValues
 
 #: How the scores of several classes that become one are joined: the highest, or the sum of their probabilities.
 Merge = Literal["max", "sum"]
@@ -169,17 +169,13 @@ def map_clips(clips: ClipValues, classes: ClassMap, multilabel: bool = False) ->
     if not kept.any():
         raise EvaluationError(f"none of the {len(items)} items has one of the {len(classes.classes)} shared classes")
     several = multilabel or items.multilabel or bool((matrix.sum(axis=1) > 1).any())
-    chosen = Items(
-        names=tuple(np.array(items.names, object)[kept]),
+    chosen = clips.select(np.flatnonzero(kept))
+    items = replace(
+        chosen.items,
         labels=labels[kept] if several else labels[kept].argmax(axis=1),
         class_names=classes.classes,
-        content=tuple(np.array(items.content, object)[kept]) if items.content else (),
     )
-    rows, place = kept[clips.item], np.cumsum(kept) - 1
-    return Mapped(
-        ClipValues(chosen, clips.values[rows], place[clips.item[rows]], clips.clip[rows], clips.crop[rows]),
-        dropped=int((~kept).sum()),
-    )
+    return Mapped(replace(chosen, items=items), dropped=int((~kept).sum()))
 
 
 def map_scores(scores: NDArray[np.float32], matrix: NDArray[np.bool_], merge: Merge = "max") -> NDArray[np.float32]:

@@ -95,6 +95,21 @@ def perturbations(text: str) -> tuple[Perturbation, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def perturbation(text: str) -> Perturbation:
+    """Reads one perturbation, ``freeze:3``.
+
+    Raises:
+        ValueError: There is none like that, or the text names several. Fields of settings raise this kind.
+    """
+    try:
+        named = perturbations(text)
+    except EvaluationError as error:
+        raise ValueError(str(error)) from error
+    if len(named) != 1:
+        raise ValueError(f"{text} is {len(named)} perturbations; name one, for example {named[0].name}")
+    return named[0]
+
+
 def num_keys(count: int, severity: int) -> int:
     """Random key frames of ``freeze`` among ``count`` frames; severity 1 to 5.
 
