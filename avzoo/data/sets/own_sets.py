@@ -105,6 +105,8 @@ def _divided_here(name: str, root: Path, folds: int | None) -> Benchmark:
 
 @dataclass(frozen=True)
 class _Row:
+    """A row; whether its file is there is seen when a part is read."""
+
     listed: Listed
     name: str
     labels: Mapping[str, tuple[str, ...]]
@@ -146,7 +148,8 @@ def csv_benchmark(name: str, table: Path, folds: int | None = None) -> Benchmark
         for row, texts_of_row in zip(rows, column, strict=True):
             numbers = tuple(number for text in texts_of_row if (number := known.number(text)) is not None)
             if numbers and (row.part or ("test" if row.fold == fold else "train")) == part:
-                listed.append(replace(row.listed, labels=numbers))
+                file = table.parent / row.name
+                listed.append(replace(row.listed, path=file if file.is_file() else None, labels=numbers))
         return gather(listed, table, known.names, allow_missing)
 
     return Benchmark(name, table.parent, fold_names, label_sets, multilabel, parts, _BOTH, read)
@@ -173,8 +176,7 @@ def _rows(table: Path) -> tuple[list[_Row], tuple[str, ...]]:
         if part is not None and part not in _SPELLINGS:
             raise DataError(f"line {line} of {table}: split {part!r} is none of train, validation, test")
         start, end = span(row, table, line)
-        file = table.parent / row["path"]
-        listed = Listed(row["path"], file if file.is_file() else None, (), start, end)
+        listed = Listed(row["path"], None, (), start, end)
         fold = row.get("fold", "").strip() or None
         rows.append(_Row(listed, Path(row["path"]).as_posix(), labels, _SPELLINGS[part] if part else None, fold))
     if not rows:
