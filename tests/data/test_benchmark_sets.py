@@ -88,6 +88,8 @@ def test_a_name_and_where_it_lies(write: Write, tmp_path: Path, monkeypatch: pyt
         benchmark("esc50")
     with pytest.raises(DataError, match=r"no benchmark 'imagenet'; there are ucf101, .*fsdd, folder, csv"):
         benchmark("imagenet:/x")
+    with pytest.raises(DataError, match=r"two.txt is no folder; esc50 is one"):
+        benchmark("esc50", two_classes(tmp_path))
     with pytest.raises(DataError, match="which is it"):
         benchmark(f"ucf101:{root}", root)
     with pytest.raises(DataError, match="its own division"):

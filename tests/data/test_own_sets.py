@@ -58,6 +58,8 @@ def test_a_folder_of_classes(tmp_path: Path) -> None:
     assert sorted(tested) == sorted(root.glob("*/*.wav"))
     (root / "one.txt").write_text("dog\n")
     assert numbers(benchmark(f"folder:{root}", classes=read_classes(root / "one.txt")).split("test")) == [0, 0]
+    with pytest.raises(DataError, match="differ in nothing but case, spaces and marks"):
+        benchmark(f"folder:{touch(root / 'signs', '+1/a.wav', '-1/b.wav')}").split("train")
     with pytest.raises(DataError, match="1 folds are none"):
         benchmark(f"folder:{root}", folds=1)
     with pytest.raises(DataError, match=r"loose.wav is in no folder of a class"):
@@ -129,6 +131,7 @@ def test_a_table_that_is_divided_here(tmp_path: Path) -> None:
     [
         ("path,split\na.wav,train\n", "no column 'label'; its columns are path, split"),
         ("path,label\n", "lists no files"),
+        ("path,label\na.wav,x\nb.wav\n", "line 3 of .* is incomplete: b.wav"),
         ("path,label\na.wav,\n", "line 2 of .* has no label"),
         ("path,label,split\na.wav,x,dev\n", "line 2 of .*'dev' is none of train"),
         ("path,label,split\na.wav,x,train\nb.wav,x,\n", "split in 1 of 2 rows; give all or none"),

@@ -11,6 +11,7 @@ from avzoo.data.clips import DataError
 from .classes import Classes, ClassList, same
 from .files import first_existing, media_files
 from .media_set import Listed, MediaSet, gather
+from .tables import text_lines
 
 _UCF_LINE = re.compile(r"(?P<label>[^/]+)/(?P<file>\S+)(\s+\d+)?")
 _HMDB_LINE = re.compile(r"(?P<file>.+?)\s+(?P<use>[012])")
@@ -47,12 +48,12 @@ def ucf101(
     name = f"{split}list{fold:02d}.txt"
     lists = annotations or first_existing(root, [f"ucfTrainTestlist/{name}", name], f"list {name}").parent
     index = lists / "classInd.txt"
-    known = Classes([line.split(maxsplit=1)[-1] for _, line in _lines(index)], classes, index, expected=101)
-    spelt = {same(line.split(maxsplit=1)[-1]) for _, line in _lines(index)}
+    known = Classes([line.split(maxsplit=1)[-1] for _, line in text_lines(index)], classes, index, expected=101)
+    spelt = {same(line.split(maxsplit=1)[-1]) for _, line in text_lines(index)}
     files = _by_class(root)
 
     def entries() -> Iterator[Listed]:
-        for number, line in _lines(lists / name):
+        for number, line in text_lines(lists / name):
             match = _UCF_LINE.fullmatch(line)
             if match is None or same(match["label"]) not in spelt:
                 raise DataError(f"line {number} of {lists / name} names no video of a class of {index.name}: {line}")
@@ -101,7 +102,7 @@ def hmdb51(
     def entries() -> Iterator[Listed]:
         for path, label in labels.items():
             number = known.number(label)
-            for line_number, line in _lines(path) if number is not None else ():
+            for line_number, line in text_lines(path) if number is not None else ():
                 match = _HMDB_LINE.fullmatch(line)
                 if match is None:
                     raise DataError(f"line {line_number} of {path} is no name with 0, 1 or 2: {line}")
@@ -120,12 +121,3 @@ def _check(split: str, fold: int) -> None:
 def _by_class(root: Path) -> dict[tuple[str, str], Path]:
     """Files by class folder and name, without what copies differ in."""
     return {(same(path.parent.name), path.stem.casefold()): path for path in media_files(root)}
-
-
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """Lines that hold something, and their numbers."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
-    return [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]

@@ -174,6 +174,8 @@ def benchmark(
     where = Path(place) if place else Path(root) if root is not None else _default_root(name)
     if not where.exists():
         raise DataError(f"{where}, where {name} should lie, does not exist; say where it does with {name}:PATH")
+    if name not in OWN_SETS and not where.is_dir():
+        raise DataError(f"{where} is no folder; {name} is one, of the files that docs/data.md describes")
     if name in OWN_SETS:
         built = OWN_SETS[name](name, where, folds)
     elif folds is not None:

@@ -11,7 +11,7 @@ from avzoo.data.clips import DataError
 from .classes import Classes, ClassList
 from .files import first_existing, media_files
 from .media_set import Listed, MediaSet, gather
-from .tables import Row, csv_rows
+from .tables import Row, csv_rows, text_lines
 
 _VIEWS = {"third": ("only3rd", "no"), "first": ("only1st", "yes")}
 _ACTION = re.compile(r"(?P<code>c\d{3}) (?P<start>\d+(\.\d+)?) (?P<end>\d+(\.\d+)?)")
@@ -73,12 +73,11 @@ def charades_ego(
 def _classes(path: Path) -> dict[str, str]:
     """Class names by code."""
     names = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        match = _CLASS.fullmatch(line.strip())
-        if match is None and line.strip():
-            raise DataError(f"{path} has a line that is no code and class: {line}")
-        if match is not None:
-            names[match["code"]] = match["name"]
+    for number, line in text_lines(path):
+        match = _CLASS.fullmatch(line)
+        if match is None:
+            raise DataError(f"line {number} of {path} is no code and class: {line}")
+        names[match["code"]] = match["name"]
     return names
 
 

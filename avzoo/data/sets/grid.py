@@ -14,7 +14,7 @@ from .benchmark import Benchmark, names_of
 from .classes import Classes, ClassList, same
 from .files import media_files
 from .media_set import Listed, MediaSet, gather
-from .tables import csv_rows
+from .tables import csv_rows, text_lines
 
 #: The words of a sentence in order, and the letter of each in the name of a file.
 WORDS: Mapping[str, Mapping[str, str]] = {
@@ -136,7 +136,7 @@ def _check_alignments(root: Path, found: Mapping[tuple[str | None, str], _Senten
     for (_, stem), sentence in found.items():
         by_stem.setdefault(stem, []).append(sentence)
     for path in sorted(root.rglob("*.align")):
-        spoken = [line.split()[-1] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        spoken = [line.split()[-1] for _, line in text_lines(path)]
         spoken = [word for word in spoken if word not in ("sil", "sp")]
         for sentence in by_stem.get(path.stem.lower(), [])[:1]:  # the name alone tells the words
             words = [sentence.words[word] for word in WORDS]

@@ -41,6 +41,8 @@ def class_folders(root: Path, classes: ClassList | None = None, expected: int | 
     if classes is None and expected is None:
         folders = [path for path in folders if next(media_files(path), None) is not None]
     known = Classes([folder.name for folder in folders], classes, root, expected)
+    if classes is None and len(known.names) < len(folders):
+        raise DataError(f"{root} has folders whose names differ in nothing but case, spaces and marks; rename them")
     entries = (
         Listed(path.relative_to(root).as_posix(), path, (number,))
         for folder in folders

@@ -143,7 +143,9 @@ def csv_benchmark(name: str, table: Path, folds: int | None = None) -> Benchmark
         names = sorted(texts, key=int) if numeric else sorted(texts)
         known = Classes(names, classes, table)
         if len(known.names) < len(names) and classes is None:
-            raise DataError(f"{table} spells one class in several ways: {len(names)} spellings of {len(known.names)}")
+            raise DataError(
+                f"{table} spells one class in several ways: {len(names)} names of {len(known.names)} classes"
+            )
         listed = []
         for row, texts_of_row in zip(rows, column, strict=True):
             numbers = tuple(number for text in texts_of_row if (number := known.number(text)) is not None)
@@ -162,7 +164,10 @@ def _rows(table: Path) -> tuple[list[_Row], tuple[str, ...]]:
     label_sets: tuple[str, ...] = ()
     for line, row in csv_rows(table, ["path"]):
         columns = [column for column in row if column == _LABEL or column.startswith(f"{_LABEL}_")]
-        label_sets = tuple("class" if column == _LABEL else column.removeprefix(f"{_LABEL}_") for column in columns)
+        names = tuple("class" if column == _LABEL else column.removeprefix(f"{_LABEL}_") for column in columns)
+        label_sets = label_sets or names
+        if names != label_sets:
+            raise DataError(f"line {line} of {table} is incomplete: {','.join(row.values())}")
         if not columns:
             raise DataError(f"{table} has no column 'label'; its columns are {', '.join(row)}")
         labels = {

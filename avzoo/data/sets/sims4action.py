@@ -11,7 +11,7 @@ from avzoo.data.clips import DataError
 from .classes import Classes, ClassList, same
 from .files import first_existing, media_files
 from .media_set import Listed, MediaSet, gather
-from .tables import csv_rows
+from .tables import csv_rows, text_lines
 
 #: The activities, as their folders are named.
 ACTIVITIES = (
@@ -56,8 +56,7 @@ def sims4action(
     if split not in _SUBJECTS:
         raise DataError(f"Sims4Action has no split {split!r}; it has {', '.join(_SUBJECTS)}")
     table = first_existing(root, ["SimsSplitsChunks.csv"], "table of chunks")
-    with table.open(encoding="utf-8-sig") as file:
-        delimiter = ";" if ";" in file.readline() else ","
+    delimiter = ";" if any(";" in line for _, line in text_lines(table)[:1]) else ","
     known = Classes(ACTIVITIES, classes, table)
     files = {(same(path.parent.name), path.stem): path for path in media_files(root)}
     spelt = set(map(same, ACTIVITIES))

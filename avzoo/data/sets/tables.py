@@ -15,6 +15,19 @@ from avzoo.data.clips import DataError
 Row = Mapping[str, Any]
 
 
+def text_lines(path: Path) -> list[tuple[int, str]]:
+    """Lines of a text that hold something, and their numbers.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    return [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
 def csv_rows(
     path: Path, columns: Sequence[str], header: bool = True, delimiter: str = ","
 ) -> Iterator[tuple[int, Row]]:
