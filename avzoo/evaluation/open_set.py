@@ -1,0 +1,169 @@
+"""Open-set recognition on frozen features: a linear head that says how little it knows, shown classes it never saw."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import nn
+
+from avzoo.data.view_config import Count
+
+from .arrays import EvaluationError
+from .clip_values import ClipValues
+from .head_training import HeadTraining, Standardized, drawn_with, head_device, outputs, train_head
+from .known_classes import TargetClasses, new_classes
+from .open_set_outcome import OpenSetMeasure, objective, open_set_outcome, threshold_auc_of
+from .protocol import Fold, Outcome, Protocol
+
+TEST_CHOICE_WARNING = (
+    "the epoch was chosen by its figure on the test sets, as the released code does: the figures are too good"
+)
+
+
+class OpenSetSettings(HeadTraining, OpenSetMeasure):
+    """An evidential linear head on frozen features.
+
+    Attributes:
+        dropout: Dropout before the linear layer.
+        target_classes: Which classes of the second set are unknown ones: ``all``, of which none may be known; ``new``,
+            those that are not known; or a list of classes, packaged or a file.
+        choose: Which epoch's head is tested. ``best test epoch`` is that with the highest AUC at the threshold on the
+            test sets, as the papers' results are; it is told as a leak.
+        evaluate_epochs: Epochs between two evaluations where ``choose`` needs any.
+    """
+
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    target_classes: TargetClasses = "all"
+    choose: Literal["last epoch", "best test epoch"] = "last epoch"
+    evaluate_epochs: Count = 5
+
+
+#: Learning rates of the linear heads of the thesis on UCF101, by pretraining method.
+LEARNING_RATES: Mapping[str, float] = {
+    "simclr": 6e-3,
+    "moco": 6e-3,
+    "byol": 8e-3,
+    "simsiam": 8e-3,
+    "dino": 4e-4,
+    "mae": 6e-2,
+    "supervised": 3e-3,
+}
+
+_THESIS: Mapping[str, Any] = {
+    "epochs": 100,
+    "batch_size": 1024,
+    "warmup_epochs": 10,
+    "start_learning_rate": 1e-6,
+    "weight_decay": 0.0,
+    "standardize": False,
+}
+
+
+def open_set(fold: Fold, modality: str, settings: OpenSetSettings) -> Outcome:
+    """Learns the known classes on ``fold.train``; tests on ``fold.test``, and on unknown classes, ``fold.target``.
+
+    Args:
+        fold: The clips; several training clips of an item are as many examples.
+        modality: Which of them.
+        settings: How.
+
+    Returns:
+        As `open_set_outcome` says.
+
+    Raises:
+        EvaluationError: There is no second set, a class of it is known, items have several classes, or fewer than two
+            classes are learned.
+    """
+    if fold.target is None:
+        raise EvaluationError("open-set recognition needs a second set, of unknown classes")
+    train, test = fold.train[modality], fold.test[modality]
+    check_learnable(train, test)
+    unknown = new_classes(fold.target[modality], train.items.class_names, settings.target_classes)
+    device = head_device()
+    features, labels = torch.from_numpy(train.values).to(device), torch.from_numpy(train.labels).to(device)
+    with drawn_with(settings.seed, device):
+        head = _head(features, len(train.items.class_names), settings).to(device)
+        lost = objective(settings)
+        best = _Best(head, (train, test, unknown.clips), settings)
+        history = train_head(
+            head,
+            lambda rows, epoch: lost(head(features[rows]), labels[rows], epoch, settings.epochs),
+            len(features),
+            settings,
+            best.after_epoch if settings.choose == "best test epoch" else None,
+        )
+    details: dict[str, Any] = {"loss": [round(value, 6) for value in (history[0], history[-1])]}
+    warnings: tuple[str, ...] = ()
+    if settings.choose == "best test epoch":
+        head.load_state_dict(best.weights)
+        details["epoch"] = best.epoch
+        warnings += (TEST_CHOICE_WARNING,)
+    if unknown.left_out:
+        details["left out"] = list(unknown.left_out)
+    scored = [scores_of(head, clips) for clips in (train, test, unknown.clips)]
+    return open_set_outcome(scored[0], scored[1], scored[2], settings, details, warnings)
+
+
+def check_learnable(train: ClipValues, test: ClipValues) -> None:
+    """Refuses what no classifier of single classes can be trained or tested on.
+
+    Raises:
+        EvaluationError: Items have several classes, fewer than two classes have items, or both parts are of different
+            classes.
+    """
+    if train.items.multilabel or test.items.multilabel:
+        raise EvaluationError("items must have one class each: with several nothing is unknown or unseen by its class")
+    if train.items.class_names != test.items.class_names:
+        raise EvaluationError("training and test must have the same classes in the same order")
+    if len(np.unique(train.items.labels)) < 2:
+        raise EvaluationError("at least two classes with training items are needed")
+
+
+def scores_of(head: nn.Module, clips: ClipValues) -> ClipValues:
+    """Scores of the known classes for clips of any."""
+    return clips.with_values(outputs(head, torch.from_numpy(clips.values)).numpy())
+
+
+class _Best:
+    """The head of the epoch that is best on the test sets."""
+
+    def __init__(
+        self, head: nn.Module, parts: tuple[ClipValues, ClipValues, ClipValues], settings: OpenSetSettings
+    ) -> None:
+        self._head, self._parts, self._settings = head, parts, settings
+        self._figure = -1.0
+        self.epoch = 0
+        self.weights: dict[str, torch.Tensor] = {}
+
+    def after_epoch(self, done: int) -> None:
+        if done % self._settings.evaluate_epochs and done < self._settings.epochs:
+            return
+        train, test, unknown = (scores_of(self._head, clips) for clips in self._parts)
+        figure = threshold_auc_of(train, test, unknown, self._settings)
+        if figure > self._figure:
+            self._figure, self.epoch = figure, done
+            self.weights = copy.deepcopy(self._head.state_dict())
+
+
+def _head(features: torch.Tensor, classes: int, settings: OpenSetSettings) -> nn.Sequential:
+    linear = nn.Linear(features.shape[1], classes)
+    nn.init.orthogonal_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(Standardized(features if settings.standardize else None), nn.Dropout(settings.dropout), linear)
+
+
+OPEN_SET = Protocol(
+    "open-set",
+    "a linear head that rejects unknown classes by evidence or softmax; needs a second set, of unknown classes",
+    OpenSetSettings,
+    open_set,
+    # The thesis has a rate for each method of pretraining; the plain preset has the one that two of them share.
+    presets={"vssl": {**_THESIS, "learning_rate": LEARNING_RATES["simclr"]}}
+    | {f"vssl-{method}": {**_THESIS, "learning_rate": rate} for method, rate in LEARNING_RATES.items()},
+    needs_target=True,
+)
