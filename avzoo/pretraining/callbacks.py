@@ -144,7 +144,7 @@ class ProgressBar(TrainerCallback):
         if state.is_world_process_zero and self._console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, console=self._console)
-            self._bar.add_task("pretraining", total=state.max_steps, completed=state.global_step)
+            self._bar.add_task("training", total=state.max_steps, completed=state.global_step)
             self._bar.start()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -103,7 +103,9 @@ def new_classifier(
         fields["classifier_init"] = settings.init
     unknown = sorted(name for name in settings.network if not hasattr(network.config, name))
     if unknown:
-        raise EvaluationError(f"network.{unknown[0]} is no field of {type(network.config).__name__}")
+        raise EvaluationError(
+            f"network.{unknown[0]} is no field of {type(network.config).__name__}; leave it out with network={{}}"
+        )
     model = kinds[type(network.config)].from_encoder(network, **fields).float()
     if settings.frozen:
         model.freeze_base_model()

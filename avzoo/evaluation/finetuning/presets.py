@@ -72,6 +72,7 @@ _XKD_AUDIO: Values = {
     "test": {"clips": 3},
 }
 _XKD_FSD50K: Values = {
+    **_XKD_AUDIO,
     "norm": None,
     "dropout": 0.3,
     "epochs": 30,

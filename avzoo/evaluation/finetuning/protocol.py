@@ -25,7 +25,7 @@ def run(encoder: Encoder, fold: MediaFold, modality: str, settings: FinetuneSett
     Raises:
         EvaluationError: As `finetune` and `clip_scores`.
     """
-    done = finetune(encoder, fold.train, settings, folder, fold.test, modality=modality)
+    done = finetune(encoder, fold.train, settings, folder, fold.test, modality=modality, quiet=False)
     scores = clip_scores(done.classifier, fold.test, settings.test, folder / "test")
     figures, predictions = classification_figures(scores, settings.average)
     return Outcome(figures, predictions, details=done.details, warnings=(*done.warnings, *_unread(fold.test, scores)))

@@ -90,6 +90,8 @@ def finetune(
     """
     modality = _modality(encoder, modality)
     names, labels = class_labels(train)
+    if settings.precision == "float16" and encoder.device.type == "cpu":
+        raise EvaluationError("float16 needs a GPU; train with precision=float32 or bfloat16")
     _claim(out, encoder, train, settings, modality)
     transformers_logging.disable_progress_bar()
     if not (out / CLASSIFIER_FOLDER).is_dir():
@@ -168,7 +170,7 @@ def _train(
     kept, watched = _parts(train, labels, test, settings)
     train, labels = _of(train, kept), labels[kept]
     clips = training_clips(classifier, train, settings)
-    args = _arguments(settings, out, len(clips), classifier.model.device, quiet)
+    args = training_arguments(settings, out, len(clips), classifier.model.device, quiet)
     views = (VideoViews if classifier.modality == "video" else AudioViews)(
         getattr(settings, classifier.modality), classifier.processor
     )
@@ -251,7 +253,7 @@ def training_clips(classifier: Classifier, media: MediaSet, settings: FinetuneSe
     )
 
 
-def _arguments(
+def training_arguments(
     settings: FinetuneSettings, out: Path, clips: int, device: torch.device, quiet: bool
 ) -> AVTrainingArguments:
     """What the trainer is told."""
