@@ -30,8 +30,11 @@ def done(jobs: list[Job], root: Path, processes: int) -> Iterator[tuple[Job, tup
         return
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         futures = {pool.submit(run, job, root): job for job in jobs}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:  # a run that fails does not wait for the others, whose results nobody would store
+            pool.shutdown(cancel_futures=True)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 
 from avzoo.data.synthetic import render
@@ -34,8 +35,13 @@ def write_embeddings(material: Material, seed: int, mismatch: float) -> Path:
     """
     name = f"embeddings_{material.sizes.train}_{material.sizes.teacher}_{round(100 * mismatch)}_{material.fold(seed)}"
     folder = material.folder / name
-    if folder.is_dir():
-        return folder
+    with FileLock(folder.with_suffix(".lock")):  # another process may need the same at the same time
+        if not folder.is_dir():
+            _write(folder, material, seed, mismatch)
+    return folder
+
+
+def _write(folder: Path, material: Material, seed: int, mismatch: float) -> None:
     paths, labels, sounds = _clips(material, seed, mismatch)
     if material.condition == "generated":
         lessons = [render(picture_spec(), SEED, index, "validation") for index in range(len(paths))]
@@ -49,7 +55,6 @@ def write_embeddings(material: Material, seed: int, mismatch: float) -> Path:
         (partial / path.parent.name).mkdir(parents=True, exist_ok=True)
         np.save(partial / path.parent.name / f"{path.stem}.npy", row.numpy())
     partial.rename(folder)
-    return folder
 
 
 def _clips(material: Material, seed: int, mismatch: float) -> tuple[list[Path], list[int], list[Sound]]:
