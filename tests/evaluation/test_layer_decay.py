@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 
@@ -39,7 +42,7 @@ def ours(official: str, prefix: str) -> str:
     return name if name.startswith("classifier.") else f"{prefix}.{name}"
 
 
-def assigned(model, decay: float) -> dict[str, tuple[float, float | None]]:
+def assigned(model: Any, decay: float) -> dict[str, tuple[float, float | None]]:
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     groups = layer_decay_groups(model, model.base_model, decay)
     found = {names[id(p)]: (g.learning_rate_factor, g.weight_decay) for g in groups for p in g.parameters}
@@ -55,7 +58,9 @@ def assigned(model, decay: float) -> dict[str, tuple[float, float | None]]:
         ("vssl/finetune_layer_decay", VSSLForVideoClassification, VSSLConfig, True),
     ],
 )
-def test_rates_and_decay_of_every_parameter_are_the_official_ones(parity, case, classifier, config, head):
+def test_rates_and_decay_of_every_parameter_are_the_official_ones(
+    parity: Callable[[str], Any], case: str, classifier: Any, config: Any, head: bool
+) -> None:
     spec = parity(case).spec
     with torch.device("meta"):
         model = classifier(config.preset("tiny", num_labels=3))
@@ -85,7 +90,7 @@ def test_rates_and_decay_of_every_parameter_are_the_official_ones(parity, case, 
         (CNN14ForAudioClassification(CNN14Config(block_channels=[4, 8], hidden_size=16)), "input_norm.", 2),
     ],
 )
-def test_convnets_decay_by_stage(model, first, depth):
+def test_convnets_decay_by_stage(model: Any, first: str, depth: int) -> None:
     found = assigned(model, 0.5)
     assert found["classifier.linear.weight"] == (1.0, None) and found["classifier.linear.bias"] == (1.0, 0.0)
     start = next(name for name in found if name.startswith(f"{model.base_model_prefix}.{first}"))

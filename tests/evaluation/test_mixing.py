@@ -22,7 +22,7 @@ def clips(batch: int = 4) -> torch.Tensor:
     return torch.randn(batch, 8, 3, 16, 20, generator=torch.Generator().manual_seed(0))
 
 
-def test_cutmix_cuts_one_box_through_all_frames():
+def test_cutmix_cuts_one_box_through_all_frames() -> None:
     inputs, mix = clips(), Mix(0.9, Box(2, 3, 4, 8))
     mixed = mix_inputs(inputs, mix)
     inside = torch.zeros(16, 20, dtype=torch.bool)
@@ -31,7 +31,7 @@ def test_cutmix_cuts_one_box_through_all_frames():
     assert torch.equal(mixed[..., ~inside], inputs[..., ~inside])
 
 
-def test_mixup_is_a_weighted_mean_and_so_are_the_targets():
+def test_mixup_is_a_weighted_mean_and_so_are_the_targets() -> None:
     inputs, targets = clips(), soft_targets(torch.tensor([0, 1, 2, 2]), 3)
     mix = Mix(0.75, None)
     torch.testing.assert_close(mix_inputs(inputs, mix)[0], 0.75 * inputs[0] + 0.25 * inputs[3])
@@ -40,7 +40,7 @@ def test_mixup_is_a_weighted_mean_and_so_are_the_targets():
 
 @pytest.mark.parametrize("cutmix", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_what_timm_does_to_clips_is_the_released_mode(monkeypatch, cutmix, seed):
+def test_what_timm_does_to_clips_is_the_released_mode(monkeypatch: pytest.MonkeyPatch, cutmix: bool, seed: int) -> None:
     timm = pytest.importorskip("timm.data.mixup")
     share = 0.4 + 0.1 * seed
     official = timm.Mixup(mixup_alpha=1.0, cutmix_alpha=1.0, label_smoothing=0.1, num_classes=3)
@@ -59,7 +59,7 @@ def test_what_timm_does_to_clips_is_the_released_mode(monkeypatch, cutmix, seed)
         assert not torch.equal(mix_inputs(inputs, mix, "frames").transpose(1, 2), expected)
 
 
-def test_boxes_have_the_drawn_share_and_lie_anywhere():
+def test_boxes_have_the_drawn_share_and_lie_anywhere() -> None:
     generator = np.random.default_rng(0)
     settings = MixSettings(cutmix=1.0)
     mixes = [draw_mix(settings, 112, 112, generator) for _ in range(400)]
@@ -72,7 +72,7 @@ def test_boxes_have_the_drawn_share_and_lie_anywhere():
     assert {mix.box.top == 0 for mix in mixes if mix.box} == {True, False}
 
 
-def test_what_is_drawn_is_what_is_on():
+def test_what_is_drawn_is_what_is_on() -> None:
     generator = np.random.default_rng(0)
     both = [draw_mix(MixSettings(mixup=0.6, cutmix=0.5), 8, 8, generator) for _ in range(400)]
     assert 0.4 < np.mean([mix.box is not None for mix in both]) < 0.6
@@ -84,7 +84,7 @@ def test_what_is_drawn_is_what_is_on():
     assert mix_inputs(inputs, Mix(1.0, None)) is inputs
 
 
-def test_losses_are_those_of_torch():
+def test_losses_are_those_of_torch() -> None:
     generator = torch.Generator().manual_seed(0)
     logits, labels = torch.randn(5, 4, generator=generator), torch.tensor([0, 3, 1, 1, 2])
     for smoothing in (0.0, 0.1):
@@ -96,7 +96,7 @@ def test_losses_are_those_of_torch():
     assert soft_targets(several, 4, 0.2).unique().tolist() == pytest.approx([0.1, 0.9])
 
 
-def test_spectrograms_are_mixed_as_images():
+def test_spectrograms_are_mixed_as_images() -> None:
     spectrograms = torch.randn(3, 1, 8, 12)
     mixed = mix_inputs(spectrograms, Mix(0.5, Box(0, 0, 8, 6)), "released")
     assert torch.equal(mixed[..., :6], spectrograms.flip(0)[..., :6])

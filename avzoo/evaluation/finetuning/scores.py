@@ -53,7 +53,7 @@ def clip_scores(
 
     Args:
         classifier: What classifies them.
-        media: The items.
+        media: The items; their classes need not be those of the classifier.
         plan: Which clips of every item.
         folder: Where they are kept and read from again; None keeps them nowhere.
         batch_size: Clips per forward pass.
@@ -73,7 +73,7 @@ def clip_scores(
             plan,
             folder or place,
             root=root,
-            multilabel=classifier.multilabel,
+            multilabel=classifier.multilabel or any(len(item.labels) != 1 for item in media.items),
             batch_size=batch_size,
             workers=workers,
         )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,30 +16,31 @@ from transformers import AutoModelForAudioClassification, AutoModelForVideoClass
 
 from avzoo.data.sets import MediaItem, MediaSet
 from avzoo.evaluation.arrays import EvaluationError
-from avzoo.evaluation.finetuning import FINETUNE, clip_scores, finetune, training
+from avzoo.evaluation.finetuning import FINETUNE, FinetuneSettings, clip_scores, finetune, training
 from avzoo.evaluation.protocol import MediaFold
 from avzoo.evaluation.scoring import classification_figures
 from avzoo.extract import Encoder
+from avzoo.pretraining.progress import TrainingProgress
 
 
 @pytest.fixture(scope="module")
-def media(tmp_path_factory) -> MediaSet:
+def media(tmp_path_factory: pytest.TempPathFactory) -> MediaSet:
     return write_set(tmp_path_factory.mktemp("media") / "set", sound=True)
 
 
 @pytest.fixture(autouse=True)
-def no_picture(monkeypatch) -> None:
+def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing the course of a run takes longer than these runs."""
     monkeypatch.setattr("avzoo.pretraining.history_plot.plot_history", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
-def vit(tmp_path_factory) -> Encoder:
+def vit(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     return encoder(tmp_path_factory.mktemp("encoders") / "vit", "vit")
 
 
 @pytest.fixture(scope="module")
-def convnet(tmp_path_factory) -> Encoder:
+def convnet(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     return encoder(tmp_path_factory.mktemp("encoders") / "convnet", "convnet")
 
 
@@ -45,7 +48,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "classifier" / "model.safetensors")
 
 
-def test_a_vit_learns_and_what_is_saved_gives_the_same_logits(vit, media, tmp_path):
+def test_a_vit_learns_and_what_is_saved_gives_the_same_logits(vit: Encoder, media: MediaSet, tmp_path: Path) -> None:
     before = {name: value.clone() for name, value in vit.model.state_dict().items()}
     settings = short(
         layer_decay=0.75, mix={"mixup": 0.6, "cutmix": 0.5}, label_smoothing=0.1, gradient_accumulation=2, image_size=48
@@ -76,7 +79,9 @@ def test_a_vit_learns_and_what_is_saved_gives_the_same_logits(vit, media, tmp_pa
 
 
 @pytest.mark.parametrize("family", ["vit", "convnet"])
-def test_an_interrupted_run_resumes_to_the_bit(family, media, tmp_path, request):
+def test_an_interrupted_run_resumes_to_the_bit(
+    family: str, media: MediaSet, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     start = request.getfixturevalue(family)
     settings = short(save_epochs=1, mix={"mixup": 0.6, "cutmix": 0.5}, dropout=0.3)
     finetune(start, media, settings, tmp_path / "whole")
@@ -84,7 +89,7 @@ def test_an_interrupted_run_resumes_to_the_bit(family, media, tmp_path, request)
     class Interrupted(Exception):
         pass
 
-    def loss(logits, targets, progress):
+    def loss(logits: torch.Tensor, targets: torch.Tensor, progress: TrainingProgress) -> Mapping[str, torch.Tensor]:
         if progress.step == 5:
             raise Interrupted
         return usual(logits, targets, progress)
@@ -99,7 +104,7 @@ def test_an_interrupted_run_resumes_to_the_bit(family, media, tmp_path, request)
     assert whole.keys() == again.keys() and all(torch.equal(whole[name], again[name]) for name in whole)
 
 
-def test_a_convnet_learns_from_sound_and_its_scores_are_logits(media, tmp_path):
+def test_a_convnet_learns_from_sound_and_its_scores_are_logits(media: MediaSet, tmp_path: Path) -> None:
     hears = encoder(tmp_path / "audio", "audio")
     settings = short(epochs=6, audio={"volume": 0.1, "masks": 1, "mel_mask_width": 3, "time_mask_width": 3})
     done = finetune(hears, media, settings, tmp_path / "run")
@@ -111,14 +116,14 @@ def test_a_convnet_learns_from_sound_and_its_scores_are_logits(media, tmp_path):
     assert classification_figures(scores, "probability")[0]["top-1"] > 0.8
 
 
-def test_a_frozen_encoder_stays_as_it_is(convnet, media, tmp_path):
+def test_a_frozen_encoder_stays_as_it_is(convnet: Encoder, media: MediaSet, tmp_path: Path) -> None:
     done = finetune(convnet, media, short(frozen=True, epochs=2, learning_rate=0.1), tmp_path)
     after = done.classifier.model.base_model.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in convnet.model.state_dict().items())
     assert not torch.equal(done.classifier.model.classifier.linear.bias, torch.zeros(2))
 
 
-def test_items_with_several_labels_are_learned_with_sigmoids(vit, media, tmp_path):
+def test_items_with_several_labels_are_learned_with_sigmoids(vit: Encoder, media: MediaSet, tmp_path: Path) -> None:
     both = MediaItem(media.items[0].path, (0, 1))
     several = MediaSet((both, *media.items[1:], MediaItem(media.items[1].path, ())), ("green", "red"))
     done = finetune(vit, several, short(epochs=1, mix={"mixup": 1.0}), tmp_path)
@@ -127,10 +132,12 @@ def test_items_with_several_labels_are_learned_with_sigmoids(vit, media, tmp_pat
     assert log[0]["binary_cross_entropy"] == log[0]["loss"]
 
 
-def test_a_loss_of_ones_own_is_minimised_and_its_terms_are_logged(vit, media, tmp_path):
+def test_a_loss_of_ones_own_is_minimised_and_its_terms_are_logged(
+    vit: Encoder, media: MediaSet, tmp_path: Path
+) -> None:
     seen = []
 
-    def loss(logits, targets, progress):
+    def loss(logits: torch.Tensor, targets: torch.Tensor, progress: TrainingProgress) -> Mapping[str, torch.Tensor]:
         seen.append((progress.step, progress.total_steps))
         return {"square": (logits.softmax(-1) - targets).square().mean(), "size": 0.01 * logits.square().mean()}
 
@@ -141,10 +148,12 @@ def test_a_loss_of_ones_own_is_minimised_and_its_terms_are_logged(vit, media, tm
 
 
 @pytest.mark.parametrize("choose", ["best test epoch", "best validation epoch"])
-def test_the_weights_are_those_of_the_chosen_epoch(choose, vit, media, tmp_path, monkeypatch):
+def test_the_weights_are_those_of_the_chosen_epoch(
+    choose: str, vit: Encoder, media: MediaSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     figures, measured = iter([0.5, 0.75, 0.6, 0.75]), []
 
-    def figure(classifier, watched, settings):
+    def figure(classifier: Any, watched: MediaSet, settings: FinetuneSettings) -> float:
         measured.append((watched, {name: value.clone() for name, value in classifier.model.state_dict().items()}))
         return next(figures)
 
@@ -169,10 +178,12 @@ def write_nothing(media: MediaSet) -> MediaSet:
     return MediaSet(media.items[:2], media.class_names)
 
 
-def test_measuring_on_the_way_changes_no_weight(vit, media, tmp_path, monkeypatch):
+def test_measuring_on_the_way_changes_no_weight(
+    vit: Encoder, media: MediaSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     finetune(vit, media, short(epochs=2), tmp_path / "plain")
 
-    def figure(classifier, watched, settings):
+    def figure(classifier: Any, watched: MediaSet, settings: FinetuneSettings) -> float:
         assert not classifier.model.training
         torch.rand(3)
         return 0.5 + len(list(tmp_path.iterdir()))
@@ -184,7 +195,7 @@ def test_measuring_on_the_way_changes_no_weight(vit, media, tmp_path, monkeypatc
     assert all(torch.equal(plain[name], watched[name]) for name in plain)
 
 
-def test_what_cannot_be_finetuned_is_said(vit, media, tmp_path):
+def test_what_cannot_be_finetuned_is_said(vit: Encoder, media: MediaSet, tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="takes video: it cannot be finetuned on audio"):
         finetune(vit, media, short(), tmp_path / "a", modality="audio")
     with pytest.raises(EvaluationError, match="no classes to learn"):
@@ -200,7 +211,9 @@ def test_what_cannot_be_finetuned_is_said(vit, media, tmp_path):
         finetune(vit, one_each, short(choose="best validation epoch"), tmp_path / "e")
 
 
-def test_fewer_clips_than_a_batch_and_files_that_cannot_be_read_are_told(vit, media, tmp_path):
+def test_fewer_clips_than_a_batch_and_files_that_cannot_be_read_are_told(
+    vit: Encoder, media: MediaSet, tmp_path: Path
+) -> None:
     copy = tmp_path / "bad.mp4"
     shutil.copy(media.items[0].path, copy)
     copy.write_bytes(copy.read_bytes()[:600])

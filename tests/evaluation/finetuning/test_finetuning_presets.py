@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import torch
 from pydantic import ValidationError
 
 from avzoo.evaluation.finetuning import FINETUNE, FinetuneSettings
-from avzoo.evaluation.finetuning.presets import METHODS, PAIRS, PRESETS
+from avzoo.evaluation.finetuning.presets import PRESETS
+from avzoo.evaluation.finetuning.presets.vssl import METHODS, PAIRS
 from avzoo.evaluation.finetuning.training import training_arguments
 from avzoo.evaluation.protocols import settings_of
 from avzoo.pretraining.optim import ParameterGroup
@@ -21,7 +23,7 @@ def settings(preset: str, dataset: str | None = None, modality: str = "video") -
     return settings_of(FINETUNE, preset, dataset=dataset, modality=modality)
 
 
-def test_every_preset_is_valid_and_none_leaks():
+def test_every_preset_is_valid_and_none_leaks() -> None:
     assert FINETUNE.settings is FinetuneSettings and FINETUNE.presets is PRESETS
     assert {"xkd", "crisscross", "xdc", "ccl", "vssl"} <= PRESETS.keys()
     for name in PRESETS:
@@ -63,12 +65,14 @@ def test_every_preset_is_valid_and_none_leaks():
         ("vssl-byol-hmdb-ucf", None, "video", {"learning_rate": 1e-3, "final_learning_rate": 1e-6}),
     ],
 )
-def test_presets_have_the_numbers_of_the_tables(preset, dataset, modality, expected):
+def test_presets_have_the_numbers_of_the_tables(
+    preset: str, dataset: str | None, modality: str, expected: dict[str, Any]
+) -> None:
     found = settings(preset, dataset, modality)
     assert {name: getattr(found, name) for name in expected} == expected
 
 
-def test_every_method_and_pair_has_a_preset_and_test_clips_are_those_of_the_papers():
+def test_every_method_and_pair_has_a_preset_and_test_clips_are_those_of_the_papers() -> None:
     assert {f"vssl-{method}-{pair}" for method in METHODS for pair in PAIRS} <= PRESETS.keys()
     plans = {name: settings(name).test for name in ("xkd", "crisscross", "xdc", "ccl", "vssl", "vssl-mae-tinyvirat")}
     assert [plan.clips for plan in plans.values()] == [3, 10, 10, None, 5, 2]
@@ -90,7 +94,9 @@ def test_every_method_and_pair_has_a_preset_and_test_clips_are_those_of_the_pape
         ("fixed base 1e-3", {"learning_rate": 1e-3, "schedule": "constant"}),
     ],
 )
-def test_learning_rates_are_the_official_ones(parity, tmp_path, name, fields):
+def test_learning_rates_are_the_official_ones(
+    parity: Callable[[str], Any], tmp_path: Path, name: str, fields: dict[str, Any]
+) -> None:
     case = parity("vssl/schedules_eval")
     told = FinetuneSettings(epochs=100, warmup_epochs=case.config["warmup_epochs"], **fields)
     args = training_arguments(told, tmp_path, 640, torch.device("cpu"), quiet=True)
@@ -100,7 +106,7 @@ def test_learning_rates_are_the_official_ones(parity, tmp_path, name, fields):
         assert factor(int(step)) * told.learning_rate == pytest.approx(expected, rel=1e-9, abs=1e-15)
 
 
-def test_learning_rates_are_those_of_xkd_too(parity, tmp_path):
+def test_learning_rates_are_those_of_xkd_too(parity: Callable[[str], Any], tmp_path: Path) -> None:
     case = parity("xkd/schedules")
     told = case.config["cases"]["lr"]
     run = FinetuneSettings(epochs=told["epochs"], warmup_epochs=told["warmup_epochs"], learning_rate=told["base_value"])
@@ -123,6 +129,6 @@ def test_learning_rates_are_those_of_xkd_too(parity, tmp_path):
         {"leraning_rate": 1},
     ],
 )
-def test_what_does_not_go_together_is_refused(fields):
+def test_what_does_not_go_together_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         FinetuneSettings(**fields)

@@ -39,7 +39,7 @@ def views(kind: Any = XKDVideoProcessor, **settings: Any) -> VideoViews:
         {"crop_area": None, "short_side": 36},
     ],
 )
-def test_all_frames_change_alike_and_seeds_decide(settings):
+def test_all_frames_change_alike_and_seeds_decide(settings: dict[str, Any]) -> None:
     make = views(**settings)
     still = moving(1).expand(4, -1, -1, -1)
     first = make([clip(still)], 5)["pixel_values_videos"]
@@ -52,7 +52,7 @@ def test_all_frames_change_alike_and_seeds_decide(settings):
         make([clip()], 0)
 
 
-def test_without_augmentation_the_input_is_that_of_the_processor():
+def test_without_augmentation_the_input_is_that_of_the_processor() -> None:
     plain = {"crop_area": (1.0, 1.0), "crop_ratio": (1.0, 1.0), "flip_probability": 0.0}
     square = moving(4, 48, 48)
     for kind in (XKDVideoProcessor, CCLVideoProcessor):
@@ -65,7 +65,7 @@ def test_without_augmentation_the_input_is_that_of_the_processor():
     assert (sharp - views(**plain)([clip(square)], 0)["pixel_values_videos"]).abs().mean() > 0.1
 
 
-def test_what_is_erased_is_one_box_of_noise_through_all_frames():
+def test_what_is_erased_is_one_box_of_noise_through_all_frames() -> None:
     plain = {"crop_area": None, "short_side": SIDE, "flip_probability": 0.0}
     square = moving(4, SIDE, SIDE)
     whole = views(**plain)([clip(square)], 0)["pixel_values_videos"]
@@ -82,7 +82,7 @@ def test_what_is_erased_is_one_box_of_noise_through_all_frames():
     assert len(boxes) == 6
 
 
-def test_erased_boxes_have_the_size_that_timm_draws(monkeypatch):
+def test_erased_boxes_have_the_size_that_timm_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     erasing: Any = pytest.importorskip("timm.data.random_erasing")
     official, sizes = erasing.RandomErasing(1.0, mode="const", device="cpu"), []
     for _ in range(200):
@@ -96,7 +96,7 @@ def test_erased_boxes_have_the_size_that_timm_draws(monkeypatch):
     assert np.quantile(areas, [0.1, 0.9]) == pytest.approx(np.quantile(sizes, [0.1, 0.9]), abs=0.06)
 
 
-def test_sound_is_changed_as_asked():
+def test_sound_is_changed_as_asked() -> None:
     extractor = XKDFeatureExtractor(max_samples=8_000)
     samples = 0.1 * torch.randn(8_000, generator=torch.Generator().manual_seed(0))
     plain = AudioViews(AudioAugmentation(volume=0.0), extractor)([clip(samples=samples)], 0)["input_features"]
@@ -109,7 +109,7 @@ def test_sound_is_changed_as_asked():
         AudioViews(SPEC_AUGMENT, extractor)([clip()], 0)
 
 
-def test_a_batch_is_mixed_as_the_seeds_of_its_items_say():
+def test_a_batch_is_mixed_as_the_seeds_of_its_items_say() -> None:
     items = [
         {"pixel_values_videos": torch.full((2, 3, 8, 8), float(n)), "clip_seed": 7 + n, "clip_index": n, "label": 9}
         for n in range(4)

@@ -36,7 +36,7 @@ def frames(count: int = 2, height: int = 40, width: int = 56) -> torch.Tensor:
     return F.resize(coarse, [height, width]).to(torch.uint8)
 
 
-def test_the_operations_are_those_of_timm(monkeypatch):
+def test_the_operations_are_those_of_timm(monkeypatch: pytest.MonkeyPatch) -> None:
     timm: Any = pytest.importorskip("timm.data.auto_augment")
     from PIL import Image
 
@@ -69,17 +69,17 @@ def test_the_operations_are_those_of_timm(monkeypatch):
         ("rand-m9-n1-p1-inc1", RandAugmentPolicy(9, 0.0, 1, 1.0)),
     ],
 )
-def test_policies_are_written_as_timm_writes_them(text, policy):
+def test_policies_are_written_as_timm_writes_them(text: str, policy: RandAugmentPolicy) -> None:
     assert RandAugmentPolicy.parse(text) == policy
 
 
 @pytest.mark.parametrize("text", ["rand-m7", "auto-m7-inc1", "rand-m11-inc1", "rand-m7-inc0", "rand-mmax9-inc1", ""])
-def test_what_is_no_policy_is_refused(text):
+def test_what_is_no_policy_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="rand"):
         RandAugmentPolicy.parse(text)
 
 
-def test_all_frames_change_alike_and_seeds_decide():
+def test_all_frames_change_alike_and_seeds_decide() -> None:
     policy = RandAugmentPolicy.parse("rand-m7-n4-mstd0.5-inc1")
     still = frames(1).expand(5, -1, -1, -1)
     changed = 0
