@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from avzoo.checkpoints import DEFAULT
+
 if TYPE_CHECKING:
     from avzoo.evaluation.protocols import AnyProtocol
     from avzoo.evaluation.results import Evaluation, Figure
     from avzoo.extract import Progress
+
+# Marks a figure as what chance gives for another.
+_CHANCE = re.compile(r"\bchance ")
 
 
 def command(
@@ -21,9 +27,7 @@ def command(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(
-            "--model", "-m", help="Packaged name, checkpoint folder, or Hub repository; default: xkd-nano-synth."
-        ),
+        typer.Option("--model", "-m", help=f"Packaged name, checkpoint folder, or Hub repository; default: {DEFAULT}."),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the results.")] = None,
     preset: Annotated[
@@ -168,22 +172,32 @@ def _report(evaluation: Evaluation, out: Path) -> None:
     from avzoo.checkpoints.entry import NO_LICENSE, license_notice
 
     data, model = evaluation.data, evaluation.model
-    folds = [fold for fold in data.folds if fold]
     after = f", then {evaluation.target.name}" if evaluation.target is not None else ""
     paper = f" ({evaluation.preset})" if evaluation.preset else ""
-    table = Table(title=f"{evaluation.protocol}{paper} of {model.name} on {data.name}{after}", title_justify="left")
-    table.add_column("modality")
-    table.add_column("figure")
-    table.add_column("mean", justify="right")
-    if len(data.folds) > 1:
-        table.add_column("deviation", justify="right")
-    table.add_column("95 % interval", justify="right")
-    for fold in folds if len(folds) > 1 else ():
-        table.add_column(f"fold {fold}", justify="right")
-    for modality, result in evaluation.results.items():
-        for name, figure in result.figures.items():
-            table.add_row(modality, name, *_cells(name, figure, len(data.folds) > 1, len(folds) > 1))
-        table.add_section()
+    table = Table(
+        "modality", "figure", title=f"{evaluation.protocol}{paper} of {Path(model.name).name} on {data.name}{after}"
+    )
+    rows = [
+        (modality, name, figure, _chance(name, result.figures))
+        for modality, result in evaluation.results.items()
+        for name, figure in result.figures.items()
+        if not _CHANCE.search(name)
+    ]
+    columns = {
+        "mean": lambda name, figure, _: _shown(name, figure.mean),
+        "deviation": lambda name, figure, _: _shown(name, figure.deviation),
+        "95 % interval": lambda name, figure, _: _interval(name, figure),
+        "chance": lambda name, _, chance: _shown(name, chance),
+    }
+    used = {title: cell for title, cell in columns.items() if any(cell(*row[1:]) for row in rows)}
+    folds = range(len(data.folds)) if len(data.folds) > 1 else ()
+    for title in [*used, *(f"fold {data.folds[fold]}" for fold in folds)]:
+        table.add_column(title, justify="right")
+    for before, (modality, name, figure, chance) in zip([None, *rows], rows, strict=False):
+        if before is not None and before[0] != modality:
+            table.add_section()
+        own = [_shown(name, figure.folds[fold]) for fold in folds]
+        table.add_row(modality, name, *(cell(name, figure, chance) for cell in used.values()), *own)
     Console().print(table)
     for sentence in evaluation.all_warnings:
         typer.echo(f"  warning: {sentence}", err=True)
@@ -191,16 +205,20 @@ def _report(evaluation: Evaluation, out: Path) -> None:
     typer.echo(f"{out}: results.json and what belongs to it ({evaluation.seconds:.1f} s)")
 
 
-def _cells(name: str, figure: Figure, deviation: bool, folds: bool) -> list[str]:
+def _chance(name: str, figures: dict[str, Figure]) -> float | None:
+    """What chance gives for a figure, where the protocol says: ``to audio chance R@1`` is that of ``to audio R@1``."""
+    return next((figure.mean for other, figure in figures.items() if _CHANCE.sub("", other) == name != other), None)
+
+
+def _shown(name: str, value: float | None) -> str:
     from avzoo.evaluation.results import percent
 
-    def shown(value: float | None) -> str:
-        return "" if value is None else f"{percent(name, value):.2f}"
+    return "" if value is None else f"{percent(name, value):.2f}"
 
-    between = figure.interval
-    ends = "" if between is None else f"{shown(between.low)} ... {shown(between.high)}"
-    cells = [shown(figure.mean), *([shown(figure.deviation)] if deviation else []), ends]
-    return cells + ([shown(value) for value in figure.folds] if folds else [])
+
+def _interval(name: str, figure: Figure) -> str:
+    ends = figure.interval
+    return "" if ends is None else f"{_shown(name, ends.low)} ... {_shown(name, ends.high)}"
 
 
 def _show(name: str | None, as_json: bool) -> None:

@@ -73,9 +73,8 @@ def model_index_results(evaluation: Evaluation) -> list[dict[str, Any]]:
             arguments: dict[str, Any] = {"protocol_sha256": result.protocol.sha256, "preset": evaluation.preset}
             arguments["deviation"] = spread
             if figure.interval is not None:
-                arguments["interval"] = [
-                    round(percent(name, end), 2) for end in (figure.interval.low, figure.interval.high)
-                ]
+                ends = figure.interval.low, figure.interval.high
+                arguments["interval"] = [round(percent(name, end), 2) for end in ends]
             entries.append(
                 EvalResult(
                     task_type=_TASKS.get(modality, "feature-extraction"),

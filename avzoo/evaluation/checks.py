@@ -26,7 +26,7 @@ def check_parts(
 ) -> tuple[str, ...]:
     """Checks the parts of one fold against each other, by their lists and by the content of their files.
 
-    A test class without training items is an error, for whatever is learned, it is wrong about them; a warning where
+    A test class without training items is an error, for what is learned is wrong about it; a warning where
     items may have several classes, for those can still be ranked by it. A class with one
     training item can be learned, and is an error only where items of every class are held out; else a warning, as are
     classes without test items, of which nothing is known afterwards.
@@ -42,14 +42,17 @@ def check_parts(
         Warnings, in sentences without their full stops.
 
     Raises:
-        EvaluationError: A part is empty; an item is listed twice, or has no class; labels contradict the folders; the
-            classes of train and test do not fit; or what is tested is also learned from.
+        EvaluationError: A part is empty; an item is listed with two classes, or has none; labels contradict the
+            folders; the classes of train and test do not fit; or what is tested is also learned from.
     """
+    warnings: list[str] = []
     for part, media in parts.items():
-        _check_list(media, names[part], f"{part} of {place}", part in multilabel)
+        where = f"{part} of {place}"
+        _check_list(media, names[part], where, part in multilabel)
+        warnings += _check_repeats(media, where, contradictions=part == "target" or part in multilabel)
     if "train" not in parts:
-        return ()
-    warnings = _check_classes(parts["train"], parts["test"], place, "test" in multilabel, two_per_class)
+        return tuple(warnings)
+    warnings += _check_classes(parts["train"], parts["test"], place, "test" in multilabel, two_per_class)
     shared = sorted(set(names["train"]) & set(names["test"]))
     if shared:
         raise _leak("test", place, len(shared), shared[0])
@@ -78,9 +81,6 @@ def _known_hash(path: Path, size: int, changed: int) -> str:
 def _check_list(media: MediaSet, names: Sequence[str], place: str, multilabel: bool) -> None:
     if not media.items:
         raise EvaluationError(f"{place} has no items: there is nothing to learn from or to test")
-    name, count = Counter(names).most_common(1)[0]
-    if count > 1:
-        raise EvaluationError(f"{place} lists {name} {count} times: list every item once")
     bare = [name for name, item in zip(names, media.items, strict=True) if not item.labels]
     if not multilabel and bare:
         raise EvaluationError(f"{len(bare)} items of {place} have no class, the first is {bare[0]}")
@@ -88,6 +88,20 @@ def _check_list(media: MediaSet, names: Sequence[str], place: str, multilabel: b
     if not multilabel and several:
         raise EvaluationError(f"{len(several)} items of {place} have several classes, the first is {several[0]}")
     _check_folders(media, place)
+
+
+def _check_repeats(media: MediaSet, place: str, contradictions: bool) -> list[str]:
+    """Refuses an item that is listed with two classes, unless ``contradictions`` may be; warns of one listed twice."""
+    labels: dict[tuple[Path, float | None, float | None], set[tuple[int, ...]]] = defaultdict(set)
+    for item in media.items:
+        labels[item.path, item.start, item.end].add(item.labels)
+    torn = [(path, found) for (path, _, _), found in labels.items() if len(found) > 1]
+    if torn and not contradictions:
+        path, found = torn[0]
+        stated = " and as ".join(_named(media, one) for one in sorted(found))
+        raise EvaluationError(f"{place} lists {path} as {stated}: which is it? {len(torn)} items are so")
+    repeated = len(media.items) - len(labels)
+    return [f"{repeated} items of {place} are listed more than once, and count so"] if repeated else []
 
 
 def _check_folders(media: MediaSet, place: str) -> None:

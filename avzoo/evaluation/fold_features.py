@@ -136,6 +136,7 @@ class PlannedFeatures(FoldFeatures):
             plan,
             self._cache / f"{bench.name}-{'-'.join(parts)}-{named}",
             root=bench.root,
+            multilabel=bench.multilabel,
             batch_size=self._batch_size,
             workers=self._workers,
             on_progress=lambda progress: self._on_progress(text, progress),
@@ -155,7 +156,8 @@ class TableFeatures(FoldFeatures):
         self._found: dict[str, ClipFeatures] = {}
         for bench, parts in ((sets.data, ("train", "test")), (sets.target, ("target",))):
             if bench is not None:
-                read = from_feature_table(table, self._together(parts), root=bench.root)
+                media = self._together(parts)
+                read = from_feature_table(table, media, root=bench.root, multilabel=bench.multilabel)
                 self._found |= dict.fromkeys(parts, read)
 
     def _parts(self, plans: Mapping[str, ClipPlan]) -> dict[str, ClipFeatures]:

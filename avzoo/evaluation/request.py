@@ -20,6 +20,7 @@ from .protocol import MediaProtocol, ProtocolSettings
 from .protocols import AnyProtocol, changed, meant, settings_of
 
 _PLAN = "plan."
+_VARIANT = "variant="
 _PLANNED = ("train", "test")
 
 
@@ -41,8 +42,8 @@ class Request:
         allow_missing: Largest share of the listed files that may be absent.
         preset: The paper whose settings and clips are meant; ``vssl-dino`` for one of its methods.
         modalities: Which; those that both the set and the encoder have without any.
-        overrides: ``name=value`` for a setting of the protocol, ``plan.train.name=value`` or ``plan.test.name=value``
-            for one of the clip plans.
+        overrides: ``name=value`` for a setting of the protocol; ``plan.train.name=value`` or ``plan.test.name=value``
+            for a clip plan, ``plan.variant=name`` for a variant of those of the paper.
         features: Folder of a feature table to use instead of embedding.
         cache: Folder of what is embedded, shared by all evaluations that are given it; ``OUT/clips`` without.
         card: A checkpoint folder into whose model card the figures go.
@@ -90,9 +91,7 @@ def check_request(request: Request, protocol: AnyProtocol) -> None:
     if request.preset is not None:
         known = [*PRESETS, *(name for name in protocol.presets if "/" not in name)]
         if request.preset not in known:
-            raise EvaluationError(
-                f"there is no preset {request.preset!r} of {protocol.name}; {meant(request.preset, known)}"
-            )
+            raise EvaluationError(f"{protocol.name} has no preset {request.preset!r}; {meant(request.preset, known)}")
     unknown = [one for one in request.modalities if one not in MODALITIES]
     if unknown:
         raise EvaluationError(f"there is no modality {unknown[0]!r}; {meant(unknown[0], MODALITIES)}")
@@ -136,18 +135,26 @@ def plans_for(
                 f"{protocol.name} chooses its clips by its own settings: leave out {_PLAN}{changes[0]}"
             )
         return {}
+    variant: str | None = None
     by_part: dict[str, list[str]] = {part: [] for part in _PLANNED}
     for change in changes:
         part, _, assignment = change.partition(".")
-        if part not in by_part:
-            raise EvaluationError(f"there is no plan of {part!r}; write plan.train.NAME=VALUE or plan.test.NAME=VALUE")
-        by_part[part].append(assignment)
+        if change.startswith(_VARIANT):
+            variant = change.removeprefix(_VARIANT)
+        elif part in by_part:
+            by_part[part].append(assignment)
+        else:
+            ways = "plan.train.NAME=VALUE, plan.test.NAME=VALUE or plan.variant=NAME"
+            raise EvaluationError(f"cannot set {_PLAN}{change}: write {ways}")
     paper = None if request.preset is None else request.preset.partition("-")[0]
     task = cast(Task, protocol.name if protocol.name in get_args(Task) else "linear")
     base = modality.removesuffix("_projection")
     made = {}
     for part, kind, bench in (("train", "train", data), ("test", "test", data), ("target", "test", target)):
         if bench is not None:
-            plan = plans(paper, cast(Literal["train", "test"], kind), base, bench.name, task=task)
+            plan = plans(paper, cast(Literal["train", "test"], kind), base, bench.name, task=task, variant=variant)
+            if paper is None and base != "joint" and task != "retrieval":
+                # What a modality gives does not hang on which others are asked for; retrieval searches across them.
+                plan = plan.model_copy(update={"modalities": (base,)})
             made[part] = changed(ClipPlan, plan.model_dump(), by_part[kind], f"plan.{kind}")
     return made

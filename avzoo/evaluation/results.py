@@ -221,7 +221,8 @@ class Evaluation:
         Each appears whole or not at all, ``results.json`` last: a folder that has it is complete.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / RESULTS_FILE).unlink(missing_ok=True)
+        for old in (folder / RESULTS_FILE, folder / PREDICTIONS_FILE, *folder.glob("confusion-*.png")):
+            old.unlink(missing_ok=True)
         predictions: dict[PartKey, Predictions] = {}
         for modality, result in self.results.items():
             for fold, outcome in result.outcomes.items():
@@ -231,14 +232,11 @@ class Evaluation:
                 self._draw(folder, modality, part, result.predictions(part))
         if predictions:
             write_predictions(folder / PREDICTIONS_FILE, predictions)
-        else:
-            (folder / PREDICTIONS_FILE).unlink(missing_ok=True)
         with replacing(folder / RESULTS_FILE) as file:
             file.write((json.dumps(self.document(), indent=2, ensure_ascii=False) + "\n").encode())
 
     def _draw(self, folder: Path, modality: str, part: str, folds: Sequence[Predictions]) -> None:
         picture = folder / f"confusion-{modality}{'' if part == 'test' else f'-{part}'}.png"
-        picture.unlink(missing_ok=True)
         if not folds or folds[0].items.multilabel:
             return
         alike = [fold for fold in folds if fold.items.class_names == folds[0].items.class_names]

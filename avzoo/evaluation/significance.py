@@ -57,12 +57,12 @@ class PairedTest:
 
 
 def statistics(predictions: Predictions) -> dict[str, Statistic]:
-    """The figures that can be resampled, by the names that `classification_figures` gives them."""
+    """The figures that can be resampled, by the names that protocols give them; ``R@1`` is the top-1 of retrieval."""
     items, scores = predictions.items, predictions.scores
     if items.multilabel:
         return {"mAP": _mean_ap(predictions)}
     first = hits(scores, items.labels, 1)
-    found: dict[str, Statistic] = {"top-1": _mean(first)}
+    found: dict[str, Statistic] = {"top-1": _mean(first), "R@1": _mean(first)}
     if len(items.class_names) >= TOP5_FROM:
         found["top-5"] = _mean(hits(scores, items.labels, 5))
     member = np.eye(len(items.class_names))[items.labels]
