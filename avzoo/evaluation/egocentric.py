@@ -285,4 +285,5 @@ EGOCENTRIC = Protocol(
     settings=EgocentricSettings,
     run=run,
     presets={"vssl": {"repeated": "negatives"}},
+    needs_target=True,
 )

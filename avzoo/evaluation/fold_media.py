@@ -105,7 +105,7 @@ def read_sets(
 
     Raises:
         DataError: There is no such fold or label set, or lists or files are wrong or missing.
-        EvaluationError: As `check_parts`.
+        EvaluationError: As `check_parts`, or as the protocol leaves items out.
     """
     labels = data.label_sets[0] if labels is None else labels
     target_labels = ""
@@ -120,6 +120,10 @@ def read_sets(
     several = {part for part, bench in benches.items() if bench.multilabel}
     for fold in folds or data.folds:
         parts = {**data.splits(fold or None, labels, ("train", "test") if needs.train else ("test",)), **second}
+        if needs.narrow is not None:
+            narrowed, remarks = needs.narrow(parts)
+            parts = dict(narrowed)
+            warnings += remarks
         names = {part: benches[part].item_names(media) for part, media in parts.items()}
         place = f"{data.name}, fold {fold}" if fold else data.name
         warnings += check_parts(parts, names, place, several, needs.two_per_class)

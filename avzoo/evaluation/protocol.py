@@ -86,6 +86,10 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
 
+#: See `Needs.narrow`.
+Narrow = Callable[[Mapping[str, "MediaSet"]], tuple[Mapping[str, "MediaSet"], tuple[str, ...]]]
+
+
 @dataclass(frozen=True)
 class Needs:
     """What a protocol needs of the data under given settings; checked before anything is embedded.
@@ -94,10 +98,13 @@ class Needs:
         train: Whether it looks at the training part; where not, it gets none.
         two_per_class: Whether it holds items of every class out of the training part, so that a class of one training
             item is an error.
+        narrow: Leaves out the items that it has no use for: from the media by part (``train``, ``test``, ``target``) to
+            the same parts with fewer items, and what a reader of the figures must know of it. None leaves none out.
     """
 
     train: bool = True
     two_per_class: bool = False
+    narrow: Narrow | None = None
 
 
 def default_needs(settings: ProtocolSettings) -> Needs:

@@ -27,6 +27,8 @@ PROTOCOLS = {
     "fusion": "fusion:FUSION",
     "retrieval": "retrieval:RETRIEVAL",
     "shift": "shift:SHIFT",
+    "shift-finetune": "shift_finetune:SHIFT_FINETUNE",
+    "robustness": "robustness:ROBUSTNESS",
     "egocentric": "egocentric:EGOCENTRIC",
     "zero-shot": "zero_shot:ZERO_SHOT",
     "open-set": "open_set:OPEN_SET",

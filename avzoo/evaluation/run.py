@@ -51,7 +51,8 @@ def evaluate(request: Request, out: Path, on_progress: OnProgress = lambda _, __
     chosen = {one: plans_for(request, protocol, data, target, one) for one in asked} if table is None else {}
     model = _model_used(request, table)
     needed = [protocol.needs(one) for one in settings.values()]
-    needs = Needs(any(one.train for one in needed), any(one.two_per_class for one in needed))
+    narrow = next((one.narrow for one in needed if one.narrow is not None), None)
+    needs = Needs(any(one.train for one in needed), any(one.two_per_class for one in needed), narrow)
     sets = read_sets(data, target, request.folds, request.labels, needs, request.target_part)
     # From here on it takes time.
     source = table or load(request.model or DEFAULT, request.device, request.dtype, request.revision)

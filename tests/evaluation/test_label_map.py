@@ -8,7 +8,8 @@ import pytest
 from avzoo.data.sets.label_maps import shift_pairs
 from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.clip_values import ClipValues, Items
-from avzoo.evaluation.label_map import ClassMap, map_clips, map_scores, read_shared_classes, shared_classes
+from avzoo.evaluation.label_map import ClassMap, map_clips, map_scores
+from avzoo.evaluation.shared_classes import read_shared_classes, shared_classes
 
 UCF = ("Basketball", "BasketballDunk", "RockClimbingIndoor", "Yo Yo")
 

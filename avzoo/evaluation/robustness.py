@@ -1,0 +1,155 @@
+"""The protocol ``robustness``: learned from clips as they are, tested on clips as they are and on perturbed ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from pydantic import field_validator
+
+from avzoo.data.sets import MediaSet
+from avzoo.extract import Encoder
+
+from .arrays import EvaluationError
+from .clip_features import clip_features
+from .clip_plan import ClipPlan
+from .clip_presets import plans
+from .clip_values import ClipValues
+from .feature_classifier import ClassifierSettings, fit_classifier, needs_of_classifier
+from .finetuning import FinetuneSettings, finetune
+from .parts import require_fit
+from .perturbations import LEVELS, perturbations, robustness
+from .protocol import MediaFold, MediaProtocol, Needs, Outcome
+from .scoring import Average, classification_figures
+from .shift_finetune import media_scores
+
+
+class RobustnessSettings(ClassifierSettings):
+    """Settings of the test under perturbation.
+
+    Attributes:
+        perturbations: What is done to test clips: kinds, of which all levels are meant, or ``kind:level``, with commas
+            between; see `Perturbation`.
+        train: Which clips of a training item, for a classifier on frozen features.
+        test: Which clips of a test item.
+        finetuned: Whether the encoder is finetuned, in place of a classifier on frozen features.
+        finetune: Settings of the run then; ``test`` in them decides only what it decides while training.
+    """
+
+    perturbations: str = ",".join(LEVELS)
+    train: ClipPlan = ClipPlan()
+    test: ClipPlan = ClipPlan()
+    finetuned: bool = False
+    finetune: FinetuneSettings = FinetuneSettings()
+
+    @field_validator("perturbations")
+    @classmethod
+    def _there_are_such(cls, text: str) -> str:
+        try:
+            perturbations(text)
+        except EvaluationError as error:
+            raise ValueError(str(error)) from error
+        return text
+
+
+@dataclass(frozen=True, eq=False)
+class _Learned:
+    """A classifier.
+
+    Attributes:
+        scores: From a plan and the name of a folder to scores of the classes for the clips of the test items.
+        average: What is averaged over clips.
+        details: As of an outcome.
+        warnings: As of an outcome.
+    """
+
+    scores: Callable[[ClipPlan, str], ClipValues]
+    average: Average
+    details: Mapping[str, Any]
+    warnings: tuple[str, ...]
+
+
+def run(encoder: Encoder, fold: MediaFold, modality: str, settings: RobustnessSettings, folder: Path) -> Outcome:
+    """Learns once, and tests on the test items as they are and under every perturbation.
+
+    Figures are those of `classification_figures` for the items as they are; for each perturbation ``NAME top-1`` (mAP
+    with several labels) and ``NAME robustness``, see `perturbations.robustness`; and the mean of the latter over the
+    levels of a kind.
+
+    Raises:
+        EvaluationError: The modality is not ``video``, or there is nothing to learn or to test.
+    """
+    if modality != "video":
+        raise EvaluationError(f"pictures are perturbed, {modality} is not: ask for the modality video")
+    learned = (_finetuned if settings.finetuned else _on_features)(encoder, fold, settings, folder)
+    figures, predictions = classification_figures(learned.scores(settings.test, "test"), learned.average)
+    main = "mAP" if predictions.items.multilabel else "top-1"
+    by_kind: dict[str, list[float]] = {}
+    for perturbation in perturbations(settings.perturbations):
+        name = perturbation.name
+        plan = settings.test.model_copy(update={"perturbation": name})
+        perturbed, _ = classification_figures(learned.scores(plan, name.replace(":", "-")), learned.average)
+        figures[f"{name} {main}"] = perturbed[main]
+        figures[f"{name} robustness"] = robustness(perturbed[main], figures[main])
+        by_kind.setdefault(perturbation.kind, []).append(figures[f"{name} robustness"])
+    figures |= {f"{kind} robustness": fmean(values) for kind, values in by_kind.items()}
+    return Outcome(figures, predictions, details={"classifier": learned.details}, warnings=learned.warnings)
+
+
+def _finetuned(encoder: Encoder, fold: MediaFold, settings: RobustnessSettings, folder: Path) -> _Learned:
+    how = settings.finetune.model_copy(update={"seed": settings.seed})
+    done = finetune(encoder, fold.train, how, folder, fold.test, modality="video")
+
+    def scores(plan: ClipPlan, name: str) -> ClipValues:
+        return media_scores(done.classifier, fold.test, plan, folder / name)
+
+    return _Learned(scores, settings.finetune.average, done.details, done.warnings)
+
+
+def _on_features(encoder: Encoder, fold: MediaFold, settings: RobustnessSettings, folder: Path) -> _Learned:
+    train = _features(encoder, fold.train, settings.train, folder / "train")
+    test = _features(encoder, fold.test, settings.test, folder / "test")
+    remarks = require_fit(train, test)
+    fitted = fit_classifier(train, settings, test)
+
+    def scores(plan: ClipPlan, name: str) -> ClipValues:
+        return fitted.scores(_features(encoder, fold.test, plan, folder / name))
+
+    return _Learned(scores, fitted.average, fitted.details, remarks + fitted.warnings)
+
+
+def _features(encoder: Encoder, media: MediaSet, plan: ClipPlan, folder: Path) -> ClipValues:
+    root = os.path.commonpath([path.parent.absolute() for path in media.paths])
+    several = any(len(item.labels) != 1 for item in media.items)
+    found = clip_features(
+        encoder, media, plan.model_copy(update={"modalities": ("video",)}), folder, root=root, multilabel=several
+    )
+    if "video" not in found.values:
+        raise EvaluationError(f"none of the {len(media.items)} items gave a picture to perturb")
+    return found.values["video"]
+
+
+def _needs(settings: RobustnessSettings) -> Needs:
+    if settings.finetuned:
+        return Needs(two_per_class=settings.finetune.choose == "best validation epoch")
+    return needs_of_classifier(settings)
+
+
+#: The study does not say how many clips its figures under perturbation are of: those of its other tests are taken.
+ROBUSTNESS = MediaProtocol(
+    name="robustness",
+    summary="tested on pictures that are held, thinned out, reversed or of few pixels, and what accuracy is left",
+    settings=RobustnessSettings,
+    run=run,
+    presets={
+        "vssl": {
+            "train": plans("vssl", "train", "video").model_dump(),
+            "test": plans("vssl", "test", "video").model_dump(),
+        }
+    },
+    needs=_needs,
+)

@@ -1,0 +1,232 @@
+"""The protocol ``shift``: learned on one set, tested on it and on another in which the world is different."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
+
+from avzoo.data.sets import MediaSet
+
+from .arrays import EvaluationError
+from .clip_values import ClipValues
+from .feature_classifier import ClassifierSettings, FittedClassifier, fit_classifier, needs_of_classifier
+from .label_map import ClassMap, Merge, map_clips, map_scores, with_shared_class
+from .linear_head import PRESETS as LINEAR_PRESETS
+from .linear_svm import PRESETS as SVM_PRESETS
+from .protocol import Fold, Needs, Outcome, Predictions, Protocol, ProtocolSettings
+from .scoring import Average, classification_figures
+from .shared_classes import SharedClasses, shared_classes
+
+
+class MapSettings(ProtocolSettings):
+    """How two sets come to the same classes.
+
+    Attributes:
+        map: A packaged pair of the study of video self-supervision (``mimetics10``, ``mimetics50``, ``actorshift``,
+            ``tinyvirat``, ``sims4action``, ``ucf_hmdb``, ``hmdb_ucf``; also as ``mit_tinyvirat``), ``names`` for
+            classes of the same name, or a YAML or CSV file; empty to find it by the classes. See `shared_classes`.
+        learn: ``shared`` learns the shared classes alone, as the study does; ``all`` learns all classes of the source,
+            and joins the scores of those that are one shared class.
+        merge: How ``all`` joins them: the highest score, or the sum of the probabilities.
+    """
+
+    map: str = ""
+    learn: Literal["shared", "all"] = "shared"
+    merge: Merge = "max"
+
+
+class ShiftSettings(MapSettings, ClassifierSettings):
+    """Settings of the test under distribution shift, on frozen features.
+
+    Attributes:
+        choose_target_on: What decides the cost of the ``linear-svm`` that the shifted set is tested with. ``source``:
+            it is the one classifier, to which the shifted set is new. ``target``: another one, of the cost that is best
+            on the shifted set itself, as the released code of the study has it: a leak, and a warning says so.
+    """
+
+    choose_target_on: Literal["source", "target"] = "source"
+
+    @model_validator(mode="after")
+    def _the_target_can_decide(self) -> Self:
+        if self.choose_target_on == "target" and (self.classifier != "linear-svm" or self.learn == "all"):
+            raise ValueError("choose_target_on=target chooses the cost of a linear-svm that learns the shared classes")
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """What both sets are classified into.
+
+    Attributes:
+        classes: The map.
+        settings: How it is used.
+        source_names: The classes of the source, before.
+        dropped: Items without a shared class by part, which are left out.
+    """
+
+    classes: SharedClasses
+    settings: MapSettings
+    source_names: tuple[str, ...]
+    dropped: Mapping[str, int]
+
+    def scores(self, scores: ClipValues) -> ClipValues:
+        """Scores of the shared classes from those of the classes that were learned."""
+        if self.settings.learn == "shared":
+            return scores
+        matrix = self.classes.source.matrix(self.source_names)
+        return scores.with_values(map_scores(scores.values, matrix, self.settings.merge))
+
+
+def run(fold: Fold, modality: str, settings: ShiftSettings) -> Outcome:
+    """Learns on the source, and tests once on its test items and once on the shifted set. See `shift_outcome`.
+
+    Raises:
+        EvaluationError: There is no second set, no map to it, or nothing to learn or to test.
+    """
+    if fold.target is None:
+        raise EvaluationError("a shift needs a second set: name the target")
+    train, test, target = fold.train[modality], fold.test[modality], fold.target[modality]
+    source_names = train.items.class_names
+    classes = shared_classes(source_names, target.items.class_names, settings.map)
+    learned = map_clips(train, classes.source)
+    several = learned.clips.items.multilabel
+    tested = map_clips(test, classes.source, several)
+    shifted = map_clips(target, classes.target, several)
+    dropped = {"test": tested.dropped, "target": shifted.dropped}
+    if settings.learn == "shared":
+        dropped["train"] = learned.dropped
+        train, test = learned.clips, tested.clips
+    shared = Shared(classes, settings, source_names, dropped)
+    fitted = fit_classifier(train, settings, test)
+    last = fitted
+    leak: tuple[str, ...] = ()
+    if settings.choose_target_on == "target":
+        last, leak = _chosen_on_target(train, settings, shifted.clips)
+    return shift_outcome(
+        shared,
+        shared.scores(fitted.scores(tested.clips)),
+        shared.scores(last.scores(shifted.clips)),
+        fitted.average,
+        details={"classifier": fitted.details} | ({} if last is fitted else {"target classifier": last.details}),
+        warnings=fitted.warnings + leak,
+    )
+
+
+def shift_outcome(
+    shared: Shared,
+    test: ClipValues,
+    target: ClipValues,
+    average: Average,
+    *,
+    details: Mapping[str, Any],
+    warnings: tuple[str, ...] = (),
+) -> Outcome:
+    """The figures of both sets and their differences.
+
+    Figures are those of `classification_figures` over the shared classes: of the source's test items, of the shifted
+    set after ``target``, and after ``difference`` what the second has over the first, below 0 for a loss. Where items
+    of the shifted set alone may have several classes, the source's have the figures of several labels too, so that
+    there is something to compare; their predictions stay those of one label.
+
+    Args:
+        shared: The classes.
+        test: Scores of the shared classes for the clips of the source's test items.
+        target: The same of the shifted set.
+        average: What is averaged over clips.
+        details: What else is to be kept, as JSON types.
+        warnings: What else a reader must see.
+    """
+    figures, predictions = classification_figures(test, average)
+    target_figures, target_predictions = classification_figures(target, average)
+    if target.items.multilabel and not test.items.multilabel:
+        itself = ClassMap(test.items.class_names, tuple((name,) for name in test.items.class_names))
+        as_several, _ = classification_figures(map_clips(test, itself, multilabel=True).clips, average)
+        figures = figures | as_several
+    named = {f"target {name}": value for name, value in target_figures.items()}
+    lost = {f"difference {name}": value - figures[name] for name, value in target_figures.items() if name in figures}
+    return Outcome(
+        figures | named | lost,
+        predictions,
+        target_predictions,
+        details={
+            "map": shared.classes.name,
+            "shared classes": list(shared.classes.source.classes),
+            "items without a shared class": dict(shared.dropped),
+            **details,
+        },
+        warnings=_remarks(shared, predictions, target_predictions) + warnings,
+    )
+
+
+def _chosen_on_target(
+    train: ClipValues, settings: ShiftSettings, target: ClipValues
+) -> tuple[FittedClassifier, tuple[str, ...]]:
+    """The classifier of the cost that is best on the shifted set, and what its reader must know."""
+    svm = settings.linear_svm.model_copy(update={"choose_on": "test"})
+    fitted = fit_classifier(train, settings.model_copy(update={"linear_svm": svm}), target)
+    return fitted, (
+        "the cost behind the target figures was chosen on the target, as in the released code, which flatters them",
+    )
+
+
+def _remarks(shared: Shared, test: Predictions, target: Predictions) -> tuple[str, ...]:
+    """What a reader of the figures must know of the map."""
+    count = len(shared.classes.source.classes)
+    remarks = []
+    if shared.classes.name == "names":
+        of = f"{len(shared.source_names)} classes of the source"
+        remarks.append(f"the shared classes are the {count} of {of} that the target calls the same")
+    left = shared.dropped["target"]
+    if left:
+        remarks.append(_left_out(left, left + len(target.items)))
+    present = [one.items.one_hot.any(axis=0) for one in (test, target)]
+    lone = int((present[0] != present[1]).sum())
+    if lone:
+        remarks.append(f"{lone} of the {count} shared classes have test items in one of the two sets only")
+    return tuple(remarks)
+
+
+def _needs(settings: ShiftSettings) -> Needs:
+    return replace(needs_of_classifier(settings), narrow=partial(_narrowed, settings=settings))
+
+
+def _narrowed(parts: Mapping[str, MediaSet], settings: ShiftSettings) -> tuple[Mapping[str, MediaSet], tuple[str, ...]]:
+    """The items of shared classes, of large sets often few, so that no others are embedded."""
+    names = {part: media.class_names or () for part, media in parts.items()}
+    classes = shared_classes(names["train"], names["target"], settings.map)
+    if settings.learn == "all":
+        return parts, ()
+    sides = {"train": classes.source, "test": classes.source, "target": classes.target}
+    kept = {part: with_shared_class(media, sides[part]) for part, media in parts.items()}
+    _, left = kept["target"]
+    remarks = (_left_out(left, len(parts["target"].items)),) if left else ()
+    return {part: media for part, (media, _) in kept.items()}, remarks
+
+
+def _left_out(left: int, of: int) -> str:
+    return f"{left} of {of} target items have no shared class and were left out"
+
+
+#: The study's SVM; and its linear layers of MiT to TinyVIRAT, by method.
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "vssl": {"linear_svm": SVM_PRESETS["vssl"], "seed": SVM_PRESETS["vssl"]["seed"]},
+    **{
+        f"{name}-tinyvirat": {"classifier": "linear", "linear": values}
+        for name, values in LINEAR_PRESETS.items()
+        if name.startswith("vssl-")
+    },
+}
+
+SHIFT = Protocol(
+    name="shift",
+    summary="learned on one set, tested on it and on another of the same classes in a different world; the difference",
+    settings=ShiftSettings,
+    run=run,
+    presets=PRESETS,
+    needs_target=True,
+    needs=_needs,
+)

@@ -1,0 +1,94 @@
+"""The protocol ``shift-finetune``: the encoder finetuned on one set, tested on it and on a shifted one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from avzoo.data.sets import MediaSet
+from avzoo.extract import Encoder
+
+from .arrays import EvaluationError
+from .clip_features import clip_features
+from .clip_plan import ClipPlan
+from .clip_values import ClipValues
+from .finetuning import Classifier, FinetuneSettings, finetune
+from .finetuning.presets import PRESETS
+from .finetuning.scores import as_encoder
+from .label_map import map_media
+from .protocol import MediaFold, MediaProtocol, Needs, Outcome
+from .shared_classes import shared_classes
+from .shift import MapSettings, Shared, shift_outcome
+
+
+class ShiftFinetuneSettings(MapSettings, FinetuneSettings):
+    """Settings of a finetuning run whose classifier is tested on two sets."""
+
+    @property
+    def finetuning(self) -> FinetuneSettings:
+        """The settings of the run alone."""
+        return FinetuneSettings.model_validate(self.model_dump(include=set(FinetuneSettings.model_fields)))
+
+
+def run(encoder: Encoder, fold: MediaFold, modality: str, settings: ShiftFinetuneSettings, folder: Path) -> Outcome:
+    """Finetunes on the source, and tests once on its test items and once on the shifted set. See `shift_outcome`.
+
+    Raises:
+        EvaluationError: As `finetune`; or there is no second set, no map to it, or nothing to learn or to test.
+    """
+    if fold.target is None:
+        raise EvaluationError("a shift needs a second set: name the target")
+    source_names = fold.train.class_names or ()
+    classes = shared_classes(source_names, fold.target.class_names or (), settings.map)
+    test, lost = map_media(fold.test, classes.source)
+    target, lost_of_target = map_media(fold.target, classes.target)
+    dropped = {"test": lost, "target": lost_of_target}
+    train, deciding = fold.train, fold.test
+    if settings.learn == "shared":
+        train, dropped["train"] = map_media(fold.train, classes.source)
+        deciding = test
+    shared = Shared(classes, settings, source_names, dropped)
+    done = finetune(encoder, train, settings.finetuning, folder, deciding, modality=modality)
+    scores = {
+        name: media_scores(done.classifier, media, settings.test, folder / name)
+        for name, media in (("test", test), ("target", target))
+    }
+    unread = {name: len(media.items) - len(scores[name].items) for name, media in (("test", test), ("target", target))}
+    remarks = [f"{count} {name} items gave no clips and are left out" for name, count in unread.items() if count]
+    return shift_outcome(
+        shared,
+        shared.scores(scores["test"]),
+        shared.scores(scores["target"]),
+        settings.average,
+        details={"classifier": done.details},
+        warnings=(*done.warnings, *remarks),
+    )
+
+
+def media_scores(classifier: Classifier, media: MediaSet, plan: ClipPlan, folder: Path) -> ClipValues:
+    """The logits of a classifier for the clips and crops of a set, whether or not its items have several classes.
+
+    Args:
+        classifier: What classifies them.
+        media: The items; their classes need not be those of the classifier.
+        plan: Which clips of every item.
+        folder: Where the logits are kept, and read from again.
+
+    Raises:
+        EvaluationError: No item could be classified.
+    """
+    root = os.path.commonpath([path.parent.absolute() for path in media.paths])
+    several = any(len(item.labels) != 1 for item in media.items)
+    found = clip_features(as_encoder(classifier), media, plan, folder, root=root, multilabel=several)
+    return found.values[classifier.modality]
+
+
+SHIFT_FINETUNE = MediaProtocol(
+    name="shift-finetune",
+    summary="the encoder finetuned on one set, tested on it and on another in a different world; the difference",
+    settings=ShiftFinetuneSettings,
+    run=run,
+    presets={name: values for name, values in PRESETS.items() if name.startswith("vssl")},
+    needs_target=True,
+    needs=lambda settings: Needs(two_per_class=settings.choose == "best validation epoch"),
+)
