@@ -113,6 +113,15 @@ class ClipValues:
         )
         return ClipValues(items, self.values[kept], place[self.item[kept]], self.clip[kept], self.crop[kept])
 
+    def crop_means(self) -> ClipValues:
+        """The clips, the crops of each averaged to its crop 0, in the order of items and clips."""
+        numbers = self.item * (self.clip.max(initial=0) + 1) + self.clip
+        _, first, place = np.unique(numbers, return_index=True, return_inverse=True)
+        sums = np.zeros((len(first), self.values.shape[1]), np.float64)
+        np.add.at(sums, place, self.values)
+        means = (sums / np.bincount(place)[:, None]).astype(np.float32)
+        return ClipValues(self.items, means, self.item[first], self.clip[first], np.zeros(len(first), np.int64))
+
     def item_means(self) -> NDArray[np.float32]:
         """The mean over the clips and crops of every item, float32 ``(N, D)``, summed in float64."""
         sums = np.zeros((len(self.items), self.values.shape[1]), np.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -22,11 +22,14 @@ _NonNegative = Annotated[float, Field(ge=0)]
 
 
 class HeadTraining(ProtocolSettings):
-    """How a head is trained: AdamW, a linear warm-up, then half a cosine, at every step.
+    """How a head is trained: a linear warm-up, then half a cosine or a constant rate, at every step.
 
     Attributes:
         epochs: Passes over the training clips.
         batch_size: Clips of a step; batches of an epoch are of equal size, give or take one.
+        optimizer: ``adamw``, ``adam`` or ``sgd``.
+        momentum: Momentum of ``sgd``.
+        schedule: What follows the warm-up.
         learning_rate: Highest learning rate.
         start_learning_rate: That of the first step where there is a warm-up.
         final_learning_rate: What the cosine tends to.
@@ -38,6 +41,9 @@ class HeadTraining(ProtocolSettings):
 
     epochs: Count = 100
     batch_size: Count = 256
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    schedule: Literal["cosine", "constant"] = "cosine"
     learning_rate: _Positive = 1e-3
     start_learning_rate: _NonNegative = 0.0
     final_learning_rate: _NonNegative = 0.0
@@ -109,7 +115,7 @@ def train_head(
     matrices = [tensor for tensor in head.parameters() if tensor.ndim > 1]
     vectors = [tensor for tensor in head.parameters() if tensor.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
+    optimizer = _optimizer(groups, settings)
     steps = math.ceil(count / settings.batch_size)
     history = []
     for epoch in range(settings.epochs):
@@ -120,7 +126,7 @@ def train_head(
                 epoch * steps + number,
                 settings.epochs * steps,
                 base=settings.learning_rate,
-                final=settings.final_learning_rate,
+                final=settings.final_learning_rate if settings.schedule == "cosine" else settings.learning_rate,
                 warmup_steps=round(settings.warmup_epochs * steps),
                 start=settings.start_learning_rate,
             )
@@ -140,6 +146,13 @@ def train_head(
         if after_epoch is not None:
             after_epoch(epoch + 1)
     return history
+
+
+def _optimizer(groups: list[dict[str, Any]], settings: HeadTraining) -> torch.optim.Optimizer:
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
+    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, lr=settings.learning_rate)
 
 
 @torch.no_grad()

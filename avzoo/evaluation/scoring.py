@@ -101,21 +101,21 @@ def classification_figures(scores: ClipValues, average: Average = "score") -> tu
     if average == "probability":
         scores = scores.with_values(probabilities(scores.values, items.multilabel))
     predictions = Predictions(items, scores.item_means())
-    clips, clip_labels = _clips(scores)
+    clips = scores.crop_means()
     if items.multilabel:
         ranked = multilabel_figures(predictions.scores, items.labels)
         sets = sample_figures(predictions.scores > (0.5 if average == "probability" else 0.0), items.labels)
         figures = {"mAP": ranked.mean_ap, "weighted mAP": ranked.weighted_ap, "AUC": ranked.mean_auc}
         figures |= {"sample F1": sets.f1, "sample precision": sets.precision, "sample recall": sets.recall}
         figures |= {"subset accuracy": sets.subset_accuracy}
-        return figures | {"clip mAP": multilabel_figures(clips, clip_labels).mean_ap}, predictions
+        return figures | {"clip mAP": multilabel_figures(clips.values, clips.labels).mean_ap}, predictions
     figures = {"top-1": float(hits(predictions.scores, items.labels, 1).mean())}
     if len(items.class_names) >= TOP5_FROM:
         figures["top-5"] = float(hits(predictions.scores, items.labels, 5).mean())
     figures["balanced accuracy"] = balanced_accuracy(predictions.scores, items.labels)
-    figures["clip top-1"] = float(hits(clips, clip_labels, 1).mean())
+    figures["clip top-1"] = float(hits(clips.values, clips.labels, 1).mean())
     if len(items.class_names) >= TOP5_FROM:
-        figures["clip top-5"] = float(hits(clips, clip_labels, 5).mean())
+        figures["clip top-5"] = float(hits(clips.values, clips.labels, 5).mean())
     return figures, predictions
 
 
@@ -254,13 +254,3 @@ def per_class(predictions: Predictions) -> list[ClassFigures]:
         ClassFigures(name, have, *(right / whole if whole else None for whole in (have, predicted)))
         for name, have, predicted, right in zip(items.class_names, counts, said, found, strict=True)
     ]
-
-
-def _clips(scores: ClipValues) -> tuple[NDArray[np.float32], NDArray[np.generic]]:
-    """Scores and labels of the clips, their crops averaged."""
-    numbers = scores.item * (scores.clip.max() + 1) + scores.clip
-    _, first, clip = np.unique(numbers, return_index=True, return_inverse=True)
-    sums = np.zeros((len(first), scores.values.shape[1]), np.float64)
-    np.add.at(sums, clip, scores.values)
-    means = sums / np.bincount(clip)[:, None]
-    return means.astype(np.float32), scores.labels[first]

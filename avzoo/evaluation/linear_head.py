@@ -1,0 +1,228 @@
+"""The protocol ``linear``: a fully connected layer trained on frozen features."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from avzoo.models.classification import ClassificationHead
+from avzoo.models.configuration_encoder import EncoderConfig
+
+from .arrays import EvaluationError
+from .clip_values import ClipValues
+from .head_training import HeadTraining, Standardized, drawn_with, head_device, outputs, train_head
+from .parts import learned_classes, require_fit
+from .protocol import Fold, Outcome, Protocol
+from .scoring import Average, classification_figures
+
+#: From scores ``(B, K)`` and labels, int64 ``(B,)`` or float32 ``(B, K)``, to a mean loss.
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class LinearSettings(HeadTraining):
+    """Settings of the linear layer.
+
+    The defaults are ours and meant for sets of some hundred to some ten thousand clips, of any encoder: features are
+    standardized, so that one learning rate suits all. Items of one class are learned by cross-entropy, items of several
+    by binary cross-entropy of every class.
+
+    Attributes:
+        norm: What normalises the features besides: ``batch`` (an affine batch norm), ``l2`` (unit length) or nothing.
+        dropout: Dropout before the layer.
+        init: Initialisation of the layer: ``orthogonal`` weights, ``normal`` ones of deviation 0.01, both with zero
+            intercepts, or ``uniform``, the default of torch.
+        average: What is averaged over the clips of an item: ``probability``, the softmax, or with several labels the
+            sigmoid of every class; or ``score``, the logits.
+        choose: Which epoch's layer is tested. ``best test epoch`` is the one that is best on the test part, top-1 or
+            mAP, as some papers report it: a leak, and a warning says so.
+    """
+
+    norm: Literal["batch", "l2"] | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    init: Literal["orthogonal", "normal", "uniform"] = "orthogonal"
+    average: Average = "probability"
+    choose: Literal["last epoch", "best test epoch"] = "last epoch"
+
+
+@dataclass(frozen=True, eq=False)
+class LinearHead:
+    """A fitted layer.
+
+    Attributes:
+        head: From features ``(B, D)`` to logits ``(B, K)``, in evaluation mode.
+        history: Mean loss of every epoch.
+        epoch: The epoch whose weights these are, from 1.
+        warnings: Sentences for a reader of its figures.
+    """
+
+    head: nn.Module
+    history: tuple[float, ...]
+    epoch: int
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What became of the training, as JSON types."""
+        return {"epoch": self.epoch, "loss": [round(self.history[0], 6), round(self.history[-1], 6)]}
+
+    def scores(self, clips: ClipValues) -> ClipValues:
+        """The logits of every clip, ``(n, K)``."""
+        return clips.with_values(outputs(self.head, torch.from_numpy(clips.values)).numpy())
+
+
+def fit_linear(
+    train: ClipValues, settings: LinearSettings, test: ClipValues | None = None, loss: Loss | None = None
+) -> LinearHead:
+    """Trains the layer; every clip is an example.
+
+    Args:
+        train: Clips to learn from.
+        settings: How.
+        test: Decides with ``choose="best test epoch"``; not looked at otherwise.
+        loss: Another loss; None for that of the class docstring.
+
+    Raises:
+        EvaluationError: Fewer than two classes, the loss does not stay finite, or no ``test`` where it decides.
+    """
+    learned_classes(train.items)
+    if settings.choose == "best test epoch" and test is None:
+        raise EvaluationError("choose='best test epoch' needs the test clips")
+    device = head_device()
+    features = torch.from_numpy(train.values).to(device)
+    labels = torch.from_numpy(train.labels).to(device)
+    labels = labels.float() if train.items.multilabel else labels
+    usual = nn.functional.binary_cross_entropy_with_logits if train.items.multilabel else nn.functional.cross_entropy
+    measure: Loss = loss or usual
+    with drawn_with(settings.seed, device):
+        head = _head(features, len(train.items.class_names), settings).to(device)
+        best = _Best(head, test, settings) if test is not None and settings.choose == "best test epoch" else None
+        history = train_head(
+            head,
+            lambda rows, epoch: measure(head(features[rows]), labels[rows]),
+            len(features),
+            settings,
+            best.after_epoch if best is not None else None,
+        )
+    if best is None:
+        return LinearHead(head, tuple(history), settings.epochs)
+    head.load_state_dict(best.weights)
+    leak = "the epoch was chosen on the test part, as some papers do, which flatters the figures"
+    return LinearHead(head, tuple(history), best.epoch, (leak,))
+
+
+class _Best:
+    """The weights of the epoch that is best on the test part; the earliest of equals."""
+
+    def __init__(self, head: nn.Module, test: ClipValues, settings: LinearSettings) -> None:
+        self._head, self._test, self._average = head, test, settings.average
+        self._figure = -1.0
+        self.epoch = 0
+        self.weights: dict[str, Tensor] = {}
+
+    def after_epoch(self, done: int) -> None:
+        scores = LinearHead(self._head, (), done).scores(self._test)
+        figures, _ = classification_figures(scores, self._average)
+        figure = figures["mAP" if self._test.items.multilabel else "top-1"]
+        if figure > self._figure:
+            self._figure, self.epoch = figure, done
+            self.weights = copy.deepcopy(self._head.state_dict())
+
+
+class _HeadConfig(EncoderConfig):
+    """What the head of a classification model is told of an encoder."""
+
+    hidden_size: int = 1
+
+
+def _head(features: Tensor, classes: int, settings: LinearSettings) -> nn.Module:
+    config = _HeadConfig(
+        hidden_size=features.shape[1],
+        classifier_dropout=settings.dropout,
+        classifier_norm=settings.norm,
+    )
+    config.num_labels = classes
+    head = ClassificationHead(config)
+    head.linear.reset_classifier(settings.init)
+    return nn.Sequential(Standardized(features if settings.standardize else None), head)
+
+
+def _run(fold: Fold, modality: str, settings: LinearSettings) -> Outcome:
+    train, test = fold.train[modality], fold.test[modality]
+    remarks = require_fit(train, test)
+    fitted = fit_linear(train, settings, test)
+    figures, predictions = classification_figures(fitted.scores(test), settings.average)
+    return Outcome(figures, predictions, details=fitted.details, warnings=remarks + fitted.warnings)
+
+
+#: Learning rates of the linear heads of the thesis on the classes of TinyVirat, by pretraining method.
+LEARNING_RATES: Mapping[str, float] = {
+    "supervised": 8e-5,
+    "simclr": 8e-5,
+    "moco": 3.2e-4,
+    "byol": 1.28e-3,
+    "simsiam": 1.6e-4,
+    "dino": 6.4e-4,
+    "mae": 4e-5,
+}
+
+_PAPER: Mapping[str, Any] = {"standardize": False, "warmup_epochs": 0.0}
+
+_THESIS: Mapping[str, Any] = {
+    **_PAPER,
+    "norm": "batch",
+    "optimizer": "sgd",
+    "momentum": 0.9,
+    "weight_decay": 1e-5,
+    "epochs": 100,
+    "warmup_epochs": 20.0,
+    "batch_size": 32,
+}
+
+#: - ``xkd/audio``: paper and released configuration for FSD50K. ``xkd/video``: released configuration for Kinetics400,
+#:   of 256 clips on each of four machines; the paper's figure is of an SVM.
+#: - ``crisscross``: released configuration for DCASE2014, at a fixed rate.
+#: - ``vssl``: released code, Moments in Time to TinyVirat; the plain preset has the rate of SimCLR and supervision.
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "xkd": _PAPER,
+    "xkd/audio": {
+        "dropout": 0.3,
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+        "weight_decay": 1e-5,
+        "epochs": 50,
+        "batch_size": 256,
+    },
+    "xkd/video": {
+        "learning_rate": 0.01,
+        "warmup_epochs": 10.0,
+        "weight_decay": 0.0,
+        "epochs": 100,
+        "batch_size": 1024,
+    },
+    "crisscross": {
+        **_PAPER,
+        "dropout": 0.1,
+        "norm": "l2",
+        "optimizer": "adam",
+        "learning_rate": 0.007,
+        "schedule": "constant",
+        "weight_decay": 1e-5,
+        "epochs": 200,
+        "batch_size": 512,
+    },
+    "vssl": {**_THESIS, "learning_rate": LEARNING_RATES["simclr"]},
+} | {f"vssl-{method}": {**_THESIS, "learning_rate": rate} for method, rate in LEARNING_RATES.items()}
+
+LINEAR = Protocol(
+    "linear",
+    "a fully connected layer trained on frozen features; several labels by binary cross-entropy",
+    LinearSettings,
+    _run,
+    PRESETS,
+)
