@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays import EvaluationError
+from .clip_values import Items
+from .predictions_file import read_predictions
 from .protocol import Predictions
 
 
@@ -108,6 +111,22 @@ def decision_similarity(predictions: Mapping[str, Predictions]) -> Similarity:
     )
 
 
+def stored_similarity(
+    evaluations: Mapping[str, Path], modality: str, part: Literal["test", "target"] = "test"
+) -> Similarity:
+    """Compares the decisions that evaluations have kept, of all their folds together.
+
+    Args:
+        evaluations: The folder that each evaluation was written into, by the name of its model.
+        modality: Of which features.
+        part: The test items, or those of the second set.
+
+    Raises:
+        EvaluationError: A folder holds no such predictions, or they are of other items, classes or folds.
+    """
+    return decision_similarity({model: _stored(folder, modality, part) for model, folder in evaluations.items()})
+
+
 def draw_similarity(similarity: Similarity, path: Path, title: str = "") -> None:
     """Draws the lower triangles of agreement and kappa, as numbers on colour, into a picture file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -129,6 +148,21 @@ def draw_similarity(similarity: Similarity, path: Path, title: str = "") -> None
         axes.set_yticks(range(count), similarity.models, fontsize=8)
         axes.spines[:].set_visible(False)
     FigureCanvasAgg(figure).print_figure(path)
+
+
+def _stored(folder: Path, modality: str, part: str) -> Predictions:
+    """The predictions of all folds as one; an item is another in every fold."""
+    found = {
+        key.fold: one for key, one in read_predictions(folder).items() if (key.modality, key.part) == (modality, part)
+    }
+    if not found:
+        raise EvaluationError(f"{folder} has no predictions of the {part} items by {modality}")
+    items = Items(
+        names=tuple(f"{fold}/{name}" for fold, one in found.items() for name in one.items.names),
+        labels=np.concatenate([one.items.labels for one in found.values()]),
+        class_names=next(iter(found.values())).items.class_names,
+    )
+    return Predictions(items, np.concatenate([one.scores for one in found.values()]))
 
 
 def _decisions(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

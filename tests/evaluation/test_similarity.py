@@ -12,8 +12,15 @@ from sklearn.metrics import cohen_kappa_score
 
 from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.clip_values import Items
+from avzoo.evaluation.predictions_file import PREDICTIONS_FILE, PartKey, write_predictions
 from avzoo.evaluation.protocol import Predictions
-from avzoo.evaluation.similarity import decision_agreement, decision_kappa, decision_similarity, draw_similarity
+from avzoo.evaluation.similarity import (
+    decision_agreement,
+    decision_kappa,
+    decision_similarity,
+    draw_similarity,
+    stored_similarity,
+)
 
 
 def said(decisions: NDArray[np.int64], names: list[int] | None = None, classes: int = 6) -> Predictions:
@@ -61,6 +68,18 @@ def test_items_are_matched_by_name_and_the_picture_is_drawn(tmp_path: Path) -> N
     draw_similarity(made, tmp_path / "similarity.png", "ESC-10")
     with Image.open(tmp_path / "similarity.png") as picture:
         assert picture.width > picture.height
+
+
+def test_decisions_of_stored_evaluations_are_compared_over_all_folds(tmp_path: Path) -> None:
+    folds = {PartKey("video", fold, "test"): said(np.array([0, 1, 2])) for fold in "12"}
+    other = {**folds, PartKey("video", "2", "test"): said(np.array([0, 1, 5]))}
+    for name, predictions in (("a", folds), ("b", other)):
+        (tmp_path / name).mkdir()
+        write_predictions(tmp_path / name / PREDICTIONS_FILE, predictions)
+    made = stored_similarity({"a": tmp_path / "a", "b": tmp_path / "b"}, "video")
+    assert made.items == 6 and made.agreement[0, 1] == pytest.approx(5 / 6)
+    with pytest.raises(EvaluationError, match="no predictions of the target items by video"):
+        stored_similarity({"a": tmp_path / "a", "b": tmp_path / "b"}, "video", "target")
 
 
 def test_other_items_are_not_compared() -> None:
