@@ -86,7 +86,9 @@ class PlannedEncoder(Encoder):
         loud = [random_volume(samples, view.volume, draw) for samples, draw in zip(sounds, draws, strict=True)]
         specs = self.feature_extractor(loud, device=self.device)["input_features"]
         return {
-            "input_features": torch.stack([_changed(spec, view, draw) for spec, draw in zip(specs, draws, strict=True)])
+            "input_features": torch.stack(
+                [changed_spectrogram(spec, view, draw) for spec, draw in zip(specs, draws, strict=True)]
+            )
         }
 
     def _outputs(self, modality: str, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor | None]:
@@ -108,7 +110,7 @@ def _generators(clips: Sequence[Clip]) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
-def _changed(spec: torch.Tensor, view: AudioAugmentation, generator: torch.Generator) -> torch.Tensor:
+def changed_spectrogram(spec: torch.Tensor, view: AudioAugmentation, generator: torch.Generator) -> torch.Tensor:
     """A normalised spectrogram ``(1, mel, time)`` warped, masked and cropped, in the order of the released codes."""
     if view.time_warp:
         spec = random_time_warp(spec, generator, view.time_warp)

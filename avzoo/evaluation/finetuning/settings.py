@@ -34,7 +34,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class VideoAugmentation(_Part):
+class PictureAugmentation(_Part):
     """What happens to the picture of a training clip, in this order, alike in all frames.
 
     Attributes:
@@ -131,7 +131,7 @@ class FinetuneSettings(ProtocolSettings):
     init: Literal["orthogonal", "normal", "uniform"] | None = None
     clips_per_item: Count = 1
     cache_bytes: Whole = 0
-    video: VideoAugmentation = VideoAugmentation()
+    video: PictureAugmentation = PictureAugmentation()
     audio: AudioAugmentation = SPEC_AUGMENT
     mix: MixSettings = MixSettings()
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -11,21 +11,20 @@ from torch import Tensor
 from torch.nn import functional as nnF
 from torchvision.transforms.v2 import functional as F
 
-from avzoo.data.augment_audio import random_mask, random_resize_crop, random_time_warp, random_volume
+from avzoo.data.augment_audio import random_volume
 from avzoo.data.augment_cutout import cutout_, draw_cutout_box
 from avzoo.data.augment_video import Box, color_jitter_, draw_crop_box, luma, resized_crop
 from avzoo.data.clips import ClipSample, DataError
 from avzoo.data.draws import chance, integer
 from avzoo.data.pretraining_dataset import collate
+from avzoo.evaluation.clip_encoder import changed_spectrogram
 from avzoo.evaluation.clip_plan import AudioAugmentation
 from avzoo.evaluation.mixing import MixSettings, draw_mix, mix_inputs, mix_targets, soft_targets
 from avzoo.processing.video_transforms import fit_frames, resize_short_side
 
 from .rand_augment import RandAugmentPolicy, rand_augment
 from .random_erasing import draw_erased_box, erase_
-from .settings import VideoAugmentation
-
-_MEL, _TIME = -2, -1  # axes of a spectrogram
+from .settings import PictureAugmentation
 
 
 class VideoViews:
@@ -36,7 +35,7 @@ class VideoViews:
         processor: Processor of the encoder: frames, size of the input and statistics are its own.
     """
 
-    def __init__(self, settings: VideoAugmentation, processor: Any) -> None:
+    def __init__(self, settings: PictureAugmentation, processor: Any) -> None:
         self.settings = settings
         self.num_frames: int = processor.num_frames
         self.size: int = processor.crop_size["height"]
@@ -134,12 +133,7 @@ class AudioViews:
         settings, generator = self.settings, torch.Generator().manual_seed(seed)
         samples = random_volume(clip["samples"], settings.volume, generator)
         spec: Tensor = self.extractor(samples)["input_features"][0]
-        if settings.time_warp:
-            spec = random_time_warp(spec, generator, settings.time_warp)
-        if settings.masks:
-            spec = random_mask(spec, _MEL, settings.mel_mask_width, generator, settings.masks)
-            spec = random_mask(spec, _TIME, settings.time_mask_width, generator, settings.masks)
-        return {"input_features": random_resize_crop(spec, generator) if settings.resize_crop else spec}
+        return {"input_features": changed_spectrogram(spec, settings, generator)}
 
 
 class Batches:

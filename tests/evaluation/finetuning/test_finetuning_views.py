@@ -10,7 +10,7 @@ from avzoo import CCLVideoProcessor, XKDFeatureExtractor, XKDVideoProcessor
 from avzoo.data.clips import ClipSample, DataError
 from avzoo.evaluation.clip_plan import AudioAugmentation
 from avzoo.evaluation.finetuning.random_erasing import draw_erased_box
-from avzoo.evaluation.finetuning.settings import SPEC_AUGMENT, VideoAugmentation
+from avzoo.evaluation.finetuning.settings import SPEC_AUGMENT, PictureAugmentation
 from avzoo.evaluation.finetuning.views import AudioViews, Batches, VideoViews
 from avzoo.evaluation.mixing import MixSettings
 
@@ -28,7 +28,7 @@ def moving(count: int = 4, height: int = 40, width: int = 56) -> torch.Tensor:
 
 def views(kind: Any = XKDVideoProcessor, **settings: Any) -> VideoViews:
     processor = kind(num_frames=4, crop_size={"height": SIDE, "width": SIDE}, size={"shortest_edge": SIDE})
-    return VideoViews(VideoAugmentation(**settings), processor)
+    return VideoViews(PictureAugmentation(**settings), processor)
 
 
 @pytest.mark.parametrize(
