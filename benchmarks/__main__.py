@@ -13,6 +13,7 @@ BENCHMARKS = (
     "convnet_forward",
     "checkpoint_loading",
     "pretraining_step",
+    "finetune_step",
     "method_steps",
     "extract_bound",
     "data_pipeline",

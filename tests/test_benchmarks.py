@@ -5,7 +5,7 @@ import torch
 
 from avzoo import CCLVideoConfig, CrissCrossAudioConfig
 from avzoo.data.synthetic import SyntheticSpec, write_set
-from benchmarks import checkpoint_loading, convnet_forward, data_pipeline, method_steps
+from benchmarks import checkpoint_loading, convnet_forward, data_pipeline, finetune_step, method_steps
 from benchmarks.common import Ratio, Report, in_turn, table
 from benchmarks.training_steps import avzoo_step, plain_step, state_bytes, views
 
@@ -85,3 +85,12 @@ def test_the_step_of_a_recipe_is_measured_in_a_process_of_its_own(tmp_path):
     method_steps.measure(report, {"xdc_smoke_synth": ()}, 2, 1, 1, tmp_path)
     (row,) = report.measurements
     assert row["steps/s"] > 0 and row["peak GiB"] > row["of it state GiB"] > 0
+
+
+def test_the_finetune_step_and_its_peer_see_the_same_clips():
+    report = Report("finetune_step")
+    finetune_step.measure(report, "nano", batch=2, precision="fp32", repeats=1)
+    assert [row["classifier"] for row in report.measurements] == ["XKD", "VideoMAE"]
+    ours, peer = (int(row["parameters"].replace(",", "")) for row in report.measurements)
+    assert ours == pytest.approx(peer, rel=0.03)
+    assert all(row["clips/s"] > 0 for row in report.measurements) and report.ratios[0].at_least == 1.0
