@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from avzoo.data.sets import MediaSet
 from avzoo.data.sets.classes import read_classes, same
+from avzoo.data.sets.label_maps import LabelMap
 
 from .arrays import EvaluationError
 from .clip_values import ClipValues, Items
+
+#: Which classes of the second set count: all; those that the first does not have (``new``); or those of a list, one of
+#: the package (``truze_unseen_ucf31``, ``truze_unseen_hmdb22``, ``open_set_hmdb34`` ...) or a text file.
+TargetClasses = Literal["all", "new"] | str
+
+
+@dataclass(frozen=True)
+class NewNames:
+    """Classes of a second set that the first does not have.
+
+    Attributes:
+        kept: Their names as the second set spells them.
+        left_out: Classes that were left out because the first set has them.
+    """
+
+    kept: tuple[str, ...]
+    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,19 +46,14 @@ class NewClasses:
     left_out: tuple[str, ...]
 
 
-#: Which classes of the second set count: all; those that the first does not have (``new``); or those of a list, one of
-#: the package (``truze_unseen_ucf31``, ``truze_unseen_hmdb22``, ``open_set_hmdb34`` ...) or a text file.
-TargetClasses = Literal["all", "new"] | str
-
-
-def new_classes(target: ClipValues, learned: Sequence[str], which: TargetClasses = "all") -> NewClasses:
-    """The part of a second set that is of classes nobody has learned.
+def new_names(names: Sequence[str], learned: Sequence[str], which: TargetClasses = "all") -> NewNames:
+    """The classes of a second set that nobody has learned.
 
     Classes are the same where their letters and digits are (``HorseRiding``, ``horse riding``). Classes that mean the
     same under other names are not noticed.
 
     Args:
-        target: Clips of the second set.
+        names: Classes of the second set.
         learned: Classes of the first.
         which: See `TargetClasses`.
 
@@ -47,18 +61,18 @@ def new_classes(target: ClipValues, learned: Sequence[str], which: TargetClasses
         EvaluationError: A class is in both sets, the list has one that the second lacks, or nothing is left.
     """
     known = {same(name) for name in learned}
-    names = target.items.class_names
     kept = list(names)
     left_out: list[str] = []
     if which == "new":
-        kept, left_out = _split(names, known)
+        kept = [name for name in names if same(name) not in known]
+        left_out = [name for name in names if same(name) in known]
     elif which != "all":
         wanted = read_classes(which).names
         have = {same(name): name for name in names}
         lacking = [name for name in wanted if same(name) not in have]
         if lacking:
             raise EvaluationError(
-                f"the second set has none of {len(lacking)} classes of the list {which}, the first is {lacking[0]!r}"
+                f"the second set lacks {len(lacking)} classes of the list {which}, the first is {lacking[0]!r}"
             )
         kept = [have[same(name)] for name in wanted]
     both = [name for name in kept if same(name) in known]
@@ -69,11 +83,34 @@ def new_classes(target: ClipValues, learned: Sequence[str], which: TargetClasses
         )
     if not kept:
         raise EvaluationError("the second set has no class that is not learned: there is nothing to test")
-    return NewClasses(_only(target, kept), tuple(left_out))
+    return NewNames(tuple(kept), tuple(left_out))
 
 
-def _split(names: Sequence[str], known: set[str]) -> tuple[list[str], list[str]]:
-    return [name for name in names if same(name) not in known], [name for name in names if same(name) in known]
+def only_new(parts: Mapping[str, MediaSet], which: TargetClasses) -> tuple[Mapping[str, MediaSet], tuple[str, ...]]:
+    """The media that such a test needs, and a sentence of what it leaves out; see `Needs.narrow` and `new_names`.
+
+    Raises:
+        EvaluationError: As `new_names`, before anything is embedded; or a set has no classes.
+    """
+    train, target = parts["train"], parts["target"]
+    if train.class_names is None or target.class_names is None:
+        raise EvaluationError("both sets need classes: without names nothing tells what is new")
+    found = new_names(target.class_names, train.class_names, which)
+    warnings: tuple[str, ...] = ()
+    if found.left_out:
+        warnings = (f"{len(found.left_out)} classes of the second set are learned and left out of it",)
+    narrowed = LabelMap(found.kept, tuple((name,) for name in found.kept)).relabel(target)
+    return {**parts, "target": narrowed}, warnings
+
+
+def new_classes(target: ClipValues, learned: Sequence[str], which: TargetClasses = "all") -> NewClasses:
+    """The clips of a second set that are of classes nobody has learned; see `new_names`.
+
+    Raises:
+        EvaluationError: As `new_names`; items have several classes, or none is of the classes asked for.
+    """
+    found = new_names(target.items.class_names, learned, which)
+    return NewClasses(_only(target, found.kept), found.left_out)
 
 
 def _only(clips: ClipValues, kept: Sequence[str]) -> ClipValues:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -16,9 +17,9 @@ from avzoo.data.view_config import Count
 from .arrays import EvaluationError
 from .clip_values import ClipValues
 from .head_training import HeadTraining, Standardized, drawn_with, head_device, outputs, train_head
-from .known_classes import TargetClasses, new_classes
+from .known_classes import TargetClasses, new_classes, only_new
 from .open_set_outcome import OpenSetMeasure, objective, open_set_outcome, threshold_auc_of
-from .protocol import Fold, Outcome, Protocol
+from .protocol import Fold, Needs, Outcome, Protocol
 
 TEST_CHOICE_WARNING = (
     "the epoch was chosen by its figure on the test sets, as the released code does: the figures are too good"
@@ -166,4 +167,5 @@ OPEN_SET = Protocol(
     presets={"vssl": {**_THESIS, "learning_rate": LEARNING_RATES["simclr"]}}
     | {f"vssl-{method}": {**_THESIS, "learning_rate": rate} for method, rate in LEARNING_RATES.items()},
     needs_target=True,
+    needs=lambda settings: Needs(narrow=partial(only_new, which=settings.target_classes)),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +31,12 @@ class OpenSetCurve:
     macro_f1: tuple[float, ...]
     deviation: tuple[float, ...]
     weighted_mean: float
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> OpenSetCurve:
+        """A curve as the details of an outcome keep it."""
+        lists = {name: tuple(document[name]) for name in ("openness", "macro_f1", "deviation")}
+        return cls(**lists, weighted_mean=document["weighted_mean"])
 
 
 def uncertainty_threshold(train_uncertainty: ArrayLike, accepted: float = 0.95) -> float:

@@ -32,6 +32,7 @@ PROTOCOLS = {
     "egocentric": "egocentric:EGOCENTRIC",
     "zero-shot": "zero_shot:ZERO_SHOT",
     "open-set": "open_set:OPEN_SET",
+    "open-set-finetune": "open_set_finetune:OPEN_SET_FINETUNE",
     "clustering": "clustering:CLUSTERING",
     "localisation": "localisation:LOCALISATION",
 }

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_serializer
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from avzoo.data.sets import MediaSet
 from avzoo.data.view_config import Count
 
 from .arrays import EvaluationError
 from .class_words import class_words
 from .clip_values import ClipValues
 from .head_training import HeadTraining, Standardized, drawn_with, head_device, train_head
-from .known_classes import TargetClasses, new_classes
+from .known_classes import TargetClasses, new_classes, only_new
 from .open_set import check_learnable
-from .protocol import Fold, Outcome, Protocol, ProtocolSettings
+from .protocol import Fold, Needs, Outcome, Protocol, ProtocolSettings
 from .scoring import Average, classification_figures
 from .verb_lemmas import VerbLemmas
 from .word_vectors import Format, class_embeddings, read_word_vectors
@@ -49,6 +51,11 @@ class ClassMeaning(ProtocolSettings):
     words: dict[str, str] = Field(default_factory=dict)
     wordnet: Path | None = None
     target_classes: TargetClasses = "all"
+
+    @field_serializer("vectors", "wordnet", when_used="json")
+    def _name_alone(self, path: Path | None) -> str | None:
+        # Where files lie on this machine is no part of what was done.
+        return None if path is None else path.name
 
 
 class ZeroShotSettings(HeadTraining, ClassMeaning):
@@ -87,23 +94,25 @@ class Meanings:
     warnings: tuple[str, ...]
 
 
-def class_meanings(seen: tuple[str, ...], unseen: tuple[str, ...], settings: ClassMeaning) -> Meanings:
-    """Embeddings of classes by their names.
+def words_of_classes(seen: Sequence[str], unseen: Sequence[str], settings: ClassMeaning) -> dict[str, tuple[str, ...]]:
+    """The words of every class by its name.
 
     Args:
         seen: Classes that are learned.
         unseen: Classes that are tested.
-        settings: Words and their vectors.
+        settings: The rule.
 
     Raises:
-        EvaluationError: There is no file of vectors, it cannot be read, a class has no word with a vector, or an unseen
-            class has the words of a seen one, so that it is no unseen class.
+        EvaluationError: There is no file of word vectors, a class has no words, or an unseen class has those of a seen
+            one, so that it is no unseen class.
     """
     if settings.vectors is None:
         raise EvaluationError(
             "zero-shot recognition needs word vectors: give vectors, a file of word2vec (for example "
             "GoogleNews-vectors-negative300.bin), GloVe or .npz"
         )
+    if not settings.vectors.is_file():
+        raise EvaluationError(f"there is no file of word vectors at {settings.vectors}")
     lemmas = None if settings.wordnet is None else VerbLemmas.of_wordnet(settings.wordnet)
     words = {name: class_words(name, settings.words, lemmas) for name in (*seen, *unseen)}
     learned = {frozenset(words[name]): name for name in seen}
@@ -113,8 +122,23 @@ def class_meanings(seen: tuple[str, ...], unseen: tuple[str, ...], settings: Cla
                 f"class {name!r} of the second set has the words of the learned class "
                 f"{learned[frozenset(words[name])]!r}: it is not unseen; leave it out (target_classes)"
             )
+    return words
+
+
+def class_meanings(seen: Sequence[str], unseen: Sequence[str], settings: ClassMeaning) -> Meanings:
+    """Embeddings of classes by their names.
+
+    Args:
+        seen: Classes that are learned.
+        unseen: Classes that are tested.
+        settings: Words and their vectors.
+
+    Raises:
+        EvaluationError: As `words_of_classes`; the file of vectors cannot be read, or has no word of a class.
+    """
+    words = words_of_classes(seen, unseen, settings)
     wanted = {word for group in words.values() for word in group}
-    vectors = read_word_vectors(settings.vectors, wanted, settings.vectors_format)
+    vectors = read_word_vectors(cast(Path, settings.vectors), wanted, settings.vectors_format)
     embeddings = class_embeddings(words.items(), vectors)
     warnings: tuple[str, ...] = ()
     if vectors.missing:
@@ -126,7 +150,7 @@ def class_meanings(seen: tuple[str, ...], unseen: tuple[str, ...], settings: Cla
     details = {
         "words": {name: list(group) for name, group in words.items()},
         "words without a vector": list(vectors.missing),
-        "word vectors": settings.vectors.name,
+        "word vectors": cast(Path, settings.vectors).name,
         "class embeddings sha256": hashlib.sha256(embeddings.tobytes()).hexdigest(),
     }
     return Meanings(embeddings[: len(seen)], embeddings[len(seen) :], details, warnings)
@@ -202,6 +226,13 @@ def zero_shot_outcome(
     )
 
 
+def _narrowed(parts: Mapping[str, MediaSet], settings: ClassMeaning) -> tuple[Mapping[str, MediaSet], tuple[str, ...]]:
+    """The media of the unseen classes; names and words are checked here, before anything is embedded."""
+    narrowed, warnings = only_new(parts, settings.target_classes)
+    words_of_classes(narrowed["train"].class_names or (), narrowed["target"].class_names or (), settings)
+    return narrowed, warnings
+
+
 #: Learning rates of the thesis on Kinetics400, by pretraining method. It has them for finetuned encoders alone; those
 #: of its frozen ones are not published.
 LEARNING_RATES: Mapping[str, float] = {
@@ -232,4 +263,5 @@ ZERO_SHOT = Protocol(
     presets={"vssl": {**_THESIS, "learning_rate": LEARNING_RATES["moco"]}}
     | {f"vssl-{method}": {**_THESIS, "learning_rate": rate} for method, rate in LEARNING_RATES.items()},
     needs_target=True,
+    needs=lambda settings: Needs(narrow=partial(_narrowed, settings=settings)),
 )

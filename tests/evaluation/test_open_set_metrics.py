@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.clip_values import ClipValues, Items
 from avzoo.evaluation.open_set_metrics import (
+    OpenSetCurve,
     draw_curves,
     open_macro_f1,
     openness,
@@ -96,6 +99,7 @@ def test_rejecting_what_is_unknown_raises_the_open_f1(tmp_path: Path) -> None:
     assert missed.macro_f1[0] == 1
     assert list(missed.macro_f1) == sorted(missed.macro_f1, reverse=True)
     assert missed.weighted_mean < 0.8
+    assert OpenSetCurve.of(json.loads(json.dumps(asdict(told)))) == told
     draw_curves({"rejects": told, "does not": missed}, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
+from avzoo.data.sets import MediaItem, MediaSet
 from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.clip_values import ClipValues, Items
 from avzoo.evaluation.protocol import Fold
@@ -118,6 +120,11 @@ def test_a_seen_class_is_no_unseen_one(fold: Fold, settings: ZeroShotSettings) -
         zero_shot(fold, "video", settings.model_copy(update={"words": words}))
 
 
+def test_settings_are_kept_without_the_place_of_files(settings: ZeroShotSettings) -> None:
+    assert settings.model_dump(mode="json")["vectors"] == "toy.txt"
+    assert ZeroShotSettings.model_validate(settings.model_dump()) == settings
+
+
 def test_what_is_missing_is_named(fold: Fold, settings: ZeroShotSettings) -> None:
     with pytest.raises(EvaluationError, match="needs word vectors: give vectors"):
         zero_shot(fold, "video", ZeroShotSettings())
@@ -138,3 +145,27 @@ def test_presets_are_settings_and_have_the_rates_of_the_thesis() -> None:
     assert set(ZERO_SHOT.presets) == {"vssl"} | {f"vssl-{method}" for method in LEARNING_RATES}
     for name, preset in ZERO_SHOT.presets.items():
         assert ZERO_SHOT.settings(**preset).learning_rate == LEARNING_RATES.get(name.removeprefix("vssl-"), 5e-4)
+
+
+def test_what_cannot_be_unseen_is_said_before_anything_is_embedded(settings: ZeroShotSettings, tmp_path: Path) -> None:
+    def narrowed(target: tuple[str, ...], **changed: Any) -> Any:
+        media = {
+            name: MediaSet(tuple(MediaItem(Path(f"{label}.mp4"), (label,)) for label in range(len(names))), names)
+            for name, names in {"train": SEEN, "test": SEEN, "target": target}.items()
+        }
+        narrow = ZERO_SHOT.needs(settings.model_copy(update=changed)).narrow
+        assert narrow is not None
+        return narrow(media)
+
+    parts, warnings = narrowed((SEEN[0], *UNSEEN), target_classes="new")
+    assert parts["target"].class_names == UNSEEN
+    assert parts["target"].labels.tolist() == [0, 1, 2, 3]
+    assert warnings == ("1 classes of the second set are learned and left out of it",)
+    with pytest.raises(EvaluationError, match="classes of the second set are learned"):
+        narrowed((SEEN[0], *UNSEEN))
+    with pytest.raises(EvaluationError, match="needs word vectors"):
+        narrowed(UNSEEN, vectors=None)
+    with pytest.raises(EvaluationError, match="there is no file of word vectors at"):
+        narrowed(UNSEEN, vectors=tmp_path / "none.bin")
+    with pytest.raises(EvaluationError, match="has the words of the learned class"):
+        narrowed(UNSEEN, words={UNSEEN[0]: SEEN[0]})

@@ -1,0 +1,166 @@
+"""The protocol ``open-set-finetune``: the encoder finetuned with evidence, shown classes that it never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from avzoo.data.sets import MediaSet
+from avzoo.data.sets.label_maps import LabelMap
+from avzoo.extract import Encoder
+from avzoo.pretraining.progress import TrainingProgress
+
+from .arrays import EvaluationError
+from .clip_plan import ClipPlan
+from .evidential import EvidentialLoss
+from .finetuning import FinetuneSettings, Loss, clip_scores, finetune
+from .finetuning.presets import PRESETS
+from .known_classes import TargetClasses, new_names, only_new
+from .open_set_outcome import OpenSetMeasure, open_set_outcome
+from .protocol import MediaFold, MediaProtocol, Needs, Outcome
+
+NO_DEBIAS_WARNING = (
+    "DEAR without its debias head: the encoder was finetuned with the evidential loss and AvU, and nothing kept it "
+    "from resting on what a scene shows without motion"
+)
+
+
+class EvidentialFinetuning(FinetuneSettings):
+    """A finetuning run and what it minimises, so that a folder of it is not taken for one of another loss.
+
+    Attributes:
+        evidential: The evidential loss; None for cross entropy.
+    """
+
+    evidential: EvidentialLoss | None = None
+
+
+class OpenSetFinetuneSettings(FinetuneSettings):
+    """A finetuning run whose classifier says how little it knows.
+
+    Attributes:
+        measure: What is learned and how unknown classes are told.
+        target_classes: Which classes of the second set are unknown ones: ``all``, of which none may be known; ``new``,
+            those that are not known; or a list of classes, packaged or a file.
+        threshold: Clips of the training items that decide the threshold; None for clips as those of the test items.
+    """
+
+    measure: OpenSetMeasure = OpenSetMeasure()
+    target_classes: TargetClasses = "all"
+    threshold: ClipPlan | None = None
+
+    @property
+    def finetuning(self) -> EvidentialFinetuning:
+        """The settings of the run alone."""
+        fields = self.model_dump(include=set(FinetuneSettings.model_fields))
+        return EvidentialFinetuning.model_validate({**fields, "evidential": self.measure.evidential})
+
+
+def finetuning_loss(measure: OpenSetMeasure) -> Loss:
+    """What is minimised, for `finetune`: the evidential loss of the class that a clip is most of, or cross entropy."""
+    loss = measure.evidential
+
+    def terms(logits: Tensor, targets: Tensor, progress: TrainingProgress) -> Mapping[str, Tensor]:
+        if loss is None:
+            return {"cross_entropy": cross_entropy(logits, targets)}
+        epochs = max(1, progress.total_steps // progress.steps_per_epoch)
+        found = loss(logits.float(), targets.argmax(1), progress.epoch, epochs)
+        return {f"evidential_{name}": value for name, value in found.items()}
+
+    return terms
+
+
+def run(encoder: Encoder, fold: MediaFold, modality: str, settings: OpenSetFinetuneSettings, folder: Path) -> Outcome:
+    """Finetunes on the known classes; tests on them and on unknown classes. See `open_set_outcome`.
+
+    The folder keeps the run: continued where it was interrupted, read where it has finished.
+
+    Raises:
+        EvaluationError: As `finetune`; or there is no second set, a class of it is known, items have several classes,
+            or the targets are mixed, so that no clip is of one class.
+    """
+    if fold.target is None:
+        raise EvaluationError("open-set recognition needs a second set, of unknown classes")
+    measure = settings.measure
+    if measure.evidential is not None and (settings.mix.mixup or settings.mix.cutmix or settings.label_smoothing):
+        raise EvaluationError("evidence is for one class: leave out mix and label_smoothing, or measure.method=softmax")
+    names = _class_names(fold.train)
+    if len(np.unique(np.array([item.labels[0] for item in fold.train.items]))) < 2:
+        raise EvaluationError("at least two classes with training items are needed")
+    new = new_names(_class_names(fold.target), names, settings.target_classes)
+    unknown = LabelMap(new.kept, tuple((name,) for name in new.kept)).relabel(fold.target)
+    _class_names(fold.test)
+    loss = finetuning_loss(measure)
+    done = finetune(encoder, fold.train, settings.finetuning, folder, fold.test, modality=modality, loss=loss)
+    plans = {"train": settings.threshold or settings.test, "test": settings.test, "target": settings.test}
+    media = {"train": fold.train, "test": fold.test, "target": unknown}
+    scores = {name: clip_scores(done.classifier, media[name], plan, folder / name) for name, plan in plans.items()}
+    lost = {name: len(media[name].items) - len(values.items) for name, values in scores.items()}
+    warnings = [f"{count} {name} items gave no clips and are left out" for name, count in lost.items() if count]
+    if measure.method == "dear":
+        warnings.append(NO_DEBIAS_WARNING)
+    details: dict[str, Any] = {"classifier": done.details}
+    if new.left_out:
+        details["left out"] = list(new.left_out)
+    return open_set_outcome(
+        scores["train"], scores["test"], scores["target"], measure, details, (*done.warnings, *warnings)
+    )
+
+
+def _class_names(media: MediaSet) -> tuple[str, ...]:
+    """The classes of a set in which every item has one."""
+    if media.class_names is None or media.labels is None:
+        raise EvaluationError("items must have one class each: with several nothing is unknown by its class")
+    return media.class_names
+
+
+def _presets() -> dict[str, dict[str, Any]]:
+    """What the released configurations have: by method, on UCF101, and what differs on Kinetics400."""
+    ucf101 = {
+        "supervised": 5e-4,
+        "simclr": 3e-4,
+        "moco": 3e-4,
+        "byol": 3e-4,
+        "simsiam": 3e-4,
+        "dino": 5e-4,
+        "mae": 3e-4,
+    }
+    kinetics = {"simclr": 7e-4, "moco": 5e-4, "byol": 5e-4, "simsiam": 7e-4, "dino": 5e-4, "mae": 3e-4}
+    # The recipe that this pair shares with open-set recognition; it has nothing of its own but a rate.
+    recipe = PRESETS["vssl-moco-actorshift"]
+    # One augmented clip of every training item; the released code augments by RandAugment as well.
+    still = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
+    augmentation = {"crop_area": (0.2, 0.766), "jitter": still, "gray_probability": 0.0}
+    threshold = {"sampling": "random", "clips": 1, "video": augmentation}
+    common = {
+        **recipe,
+        "batch_size": 512,
+        "dropout": 0.5,
+        "init": "orthogonal",
+        "start_learning_rate": 1e-6,
+        "final_learning_rate": 1e-6,
+        "threshold": threshold,
+    }
+    presets = {f"vssl-{method}": {**common, "learning_rate": rate} for method, rate in ucf101.items()}
+    presets |= {f"vssl-{method}/kinetics400": {"learning_rate": rate} for method, rate in kinetics.items()}
+    return {"vssl": presets["vssl-moco"], **presets}
+
+
+OPEN_SET_FINETUNE = MediaProtocol(
+    name="open-set-finetune",
+    summary="the encoder finetuned with evidence or softmax, rejecting unknown classes; needs a second set of these",
+    settings=OpenSetFinetuneSettings,
+    run=run,
+    presets=_presets(),
+    needs_target=True,
+    needs=lambda settings: Needs(
+        two_per_class=settings.choose == "best validation epoch",
+        narrow=partial(only_new, which=settings.target_classes),
+    ),
+)
