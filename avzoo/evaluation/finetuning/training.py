@@ -110,7 +110,7 @@ def class_labels(media: MediaSet) -> tuple[tuple[str, ...], Tensor]:
         EvaluationError: The set has no classes.
     """
     labels = media.labels if media.labels is not None else media.multi_hot
-    if labels is None or media.class_names is None:
+    if labels is None or media.class_names is None or not any(item.labels for item in media.items):
         raise EvaluationError("the items have no classes to learn; give a set with labels")
     return media.class_names, torch.from_numpy(labels)
 

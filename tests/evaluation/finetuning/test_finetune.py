@@ -199,7 +199,7 @@ def test_what_cannot_be_finetuned_is_said(vit: Encoder, media: MediaSet, tmp_pat
     with pytest.raises(EvaluationError, match="takes video: it cannot be finetuned on audio"):
         finetune(vit, media, short(), tmp_path / "a", modality="audio")
     with pytest.raises(EvaluationError, match="no classes to learn"):
-        finetune(vit, MediaSet((MediaItem(media.items[0].path),)), short(), tmp_path / "b")
+        finetune(vit, MediaSet((MediaItem(media.items[0].path),), ("green", "red")), short(), tmp_path / "b")
     with pytest.raises(EvaluationError, match=r"network\.poling is no field"):
         finetune(vit, media, short(network={"poling": "max"}), tmp_path / "c")
     with pytest.raises(EvaluationError, match="float16 needs a GPU"):
