@@ -18,6 +18,7 @@ BENCHMARKS = (
     "extract_bound",
     "data_pipeline",
     "kmeans",
+    "retrieval",
     "first_use",
 )
 

@@ -5,7 +5,7 @@ import torch
 
 from avzoo import CCLVideoConfig, CrissCrossAudioConfig
 from avzoo.data.synthetic import SyntheticSpec, write_set
-from benchmarks import checkpoint_loading, convnet_forward, data_pipeline, finetune_step, method_steps
+from benchmarks import checkpoint_loading, convnet_forward, data_pipeline, finetune_step, method_steps, retrieval
 from benchmarks.common import Ratio, Report, in_turn, table
 from benchmarks.training_steps import avzoo_step, plain_step, state_bytes, views
 
@@ -85,6 +85,14 @@ def test_the_step_of_a_recipe_is_measured_in_a_process_of_its_own(tmp_path):
     method_steps.measure(report, {"xdc_smoke_synth": ()}, 2, 1, 1, tmp_path)
     (row,) = report.measurements
     assert row["steps/s"] > 0 and row["peak GiB"] > row["of it state GiB"] > 0
+
+
+def test_retrieval_gives_the_answers_of_scikit_learn():
+    report = Report("retrieval")
+    retrieval.measure(report, queries=40, items=600, width=16, repeats=1)
+    assert [row["what"] for row in report.measurements] == list(report.samples)
+    assert [ratio.value for ratio in report.ratios if "differ" in ratio.name] == [0, 0]
+    assert 0 < report.measurements[1]["R@20"] < 1
 
 
 def test_the_finetune_step_and_its_peer_see_the_same_clips():

@@ -156,7 +156,8 @@ def run(encoder: Encoder, fold: MediaFold, modality: str, settings: Localisation
     """Embeds dense windows of all files of a fold and writes them to ``localisation`` below the folder.
 
     Returns:
-        The numbers of videos, of rows, and of windows without content: ``videos``, ``rows`` and ``empty windows``.
+        The share of ``empty windows``, without content; in the details the numbers of videos and rows, and where they
+        are.
     """
     parts = {"validation": fold.test} | ({"training": fold.train} if settings.part == "both" else {})
     subsets = {os.path.abspath(path): subset for subset, part in parts.items() for path in part.paths}
@@ -178,10 +179,10 @@ def run(encoder: Encoder, fold: MediaFold, modality: str, settings: Localisation
         length=settings.length,
         subsets=subsets,
     )
-    figures = {"videos": float(found.videos), "rows": float(found.rows), "empty windows": float(found.filled)}
     warnings = [f"{len(found.missing)} files have no features: {DESCRIPTION} names them"] if found.missing else []
-    details = {"folder": str(found.folder), "missing": dict(found.missing)}
-    return Outcome(figures, details=details, warnings=tuple(warnings))
+    details = {"folder": str(found.folder), "videos": found.videos, "rows": found.rows}
+    details |= {"missing": dict(found.missing)}
+    return Outcome({"empty windows": found.filled / found.rows}, details=details, warnings=tuple(warnings))
 
 
 def _grid(stride: float, lengths: NDArray[np.float64]) -> _Grid:

@@ -21,6 +21,8 @@ TIE = 1e-12  # similarities this close are equal: rounding must not break a tie
 _PRECISION_TIE = 1e-6  # the same in single precision
 _ENTRIES_AT_ONCE = 2**23  # similarities that are held at once: bounds memory, not the result
 _PAIRS_AT_ONCE = 2**13  # pairs that are compared again at once
+_NOWHERE = -2.0  # less than any similarity
+_BINS = 2**15  # between _NOWHERE and 2
 _CROWDED = 1 / 16  # share of a block's pairs from which comparing all of them again is faster
 
 
@@ -122,13 +124,16 @@ def rank(
         relevant = relevance(block)
         if leave_out:
             own = (np.arange(count), np.arange(start, block.stop))
-            similarities[own] = -np.inf
+            similarities[own] = _NOWHERE
             relevant[own] = False
         answers[block] = relevant.sum(axis=1)
-        first[block] = _first(queries, gallery, block, similarities, relevant)
+        # Those of each row, one row after the other: far fewer than all.
+        answering = similarities.ravel()[np.flatnonzero(relevant)]
+        ends = answers[block].cumsum()
+        first[block] = _first(queries, gallery, block, similarities, relevant, answering, ends)
         if precision:
-            precisions[block] = [_average_precision(*row) for row in zip(similarities, relevant, strict=True)]
-    first[answers == 0] = 0
+            of_rows = np.split(answering, ends[:-1])
+            precisions[block] = [_average_precision(*row) for row in zip(similarities, of_rows, strict=True)]
     return Ranking(first, precisions, answers, len(gallery) - leave_out)
 
 
@@ -138,20 +143,26 @@ def _first(
     block: slice,
     similarities: NDArray[np.float32],
     relevant: NDArray[np.bool_],
+    answering: NDArray[np.float32],
+    ends: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Rank of the best answer in every row."""
+    """Rank of the best answer in every row; 0 without one."""
+    starts = np.r_[0, ends[:-1]]
+    some = ends > starts
+    best = np.full((len(ends), 1), np.inf, np.float32)  # without an answer nothing is near it
+    if some.any():
+        best[some, 0] = np.maximum.reduceat(answering, starts[some])
     # How far rounding can move two similarities against each other: a sum of D products of rounded factors, twice.
     margin = np.float32(2 * (queries.width + 3) * 2.0**-24)
-    best = np.where(relevant, similarities, np.float32(-np.inf)).max(axis=1, keepdims=True)
-    best[np.isneginf(best)] = np.inf  # without an answer nothing is near it
-    above = (similarities > best + margin).sum(axis=1)
-    row, item = np.nonzero((similarities >= best - margin) & (similarities <= best + margin))
+    reached = similarities >= best - margin
+    above = similarities > best + margin
+    row, item = np.divmod(np.flatnonzero(reached & ~above), len(gallery))
     exact = _similarities(queries, gallery, block, row, item)
-    answering = relevant[row, item]
-    best_exact = np.full(len(similarities), -np.inf)
-    np.maximum.at(best_exact, row[answering], exact[answering])
-    before = ~answering & (exact >= best_exact[row] - TIE)
-    return 1 + above + np.bincount(row[before], minlength=len(similarities))
+    right = relevant[row, item]
+    best_exact = np.full(len(ends), -np.inf)
+    np.maximum.at(best_exact, row[right], exact[right])
+    before = ~right & (exact >= best_exact[row] - TIE)
+    return some * (1 + above.sum(axis=1) + np.bincount(row[before], minlength=len(ends)))
 
 
 def _similarities(
@@ -173,15 +184,31 @@ def _similarities(
     return found
 
 
-def _average_precision(similarities: NDArray[np.float32], relevant: NDArray[np.bool_]) -> float:
-    """Average precision of one order; 0 without an answer."""
-    answers = np.sort(similarities[relevant])[::-1] - np.float32(_PRECISION_TIE)
-    if not len(answers):
+def _average_precision(similarities: NDArray[np.float32], answering: NDArray[np.float32]) -> float:
+    """Average precision of one order of all items, among them the answers; 0 without an answer."""
+    if not len(answering):
         return 0.0
-    others = np.sort(similarities[~relevant & (similarities >= answers[-1])])
-    before = len(others) - np.searchsorted(others, answers)
-    ranks = np.arange(1, len(answers) + 1)
-    return float((ranks / (ranks + before)).mean())
+    answers = np.sort(answering)
+    lowest = answers - np.float32(_PRECISION_TIE)
+    at_least = _counts(similarities, lowest)
+    others = at_least - (len(answers) - np.searchsorted(answers, lowest))
+    places = np.arange(len(answers), 0, -1)
+    return float((places / (places + others)).mean())
+
+
+def _counts(values: NDArray[np.float32], levels: NDArray[np.float32]) -> NDArray[np.int64]:
+    """How many values are at least as high as each level.
+
+    Values are counted by bins, and only those that share one with a level are compared with it: several times faster
+    than sorting them all.
+    """
+    bins, own = (((side - np.float32(_NOWHERE)) * np.float32(_BINS / 4)).astype(np.intp) for side in (values, levels))
+    shared = np.zeros(_BINS, bool)
+    shared[own] = True
+    apart = np.where(shared, 0, np.bincount(bins, minlength=_BINS))
+    above = apart[::-1].cumsum()[::-1]
+    near = np.sort(values[shared[bins]])
+    return above[own] + len(near) - np.searchsorted(near, levels)
 
 
 def class_similarities(
