@@ -249,10 +249,11 @@ def _show_all(protocols: list[AnyProtocol]) -> None:
 
     table = Table("protocol", "what it does", "presets")
     for one in protocols:
-        presets = dict.fromkeys(name.partition("/")[0] for name in one.presets)
-        table.add_row(one.name, one.summary + (" (needs --target)" if one.needs_target else ""), ", ".join(presets))
+        # Of a paper's many, one for each method or set, only the paper.
+        papers = dict.fromkeys(re.split("[/-]", name)[0] for name in one.presets)
+        table.add_row(one.name, one.summary + (" (needs --target)" if one.needs_target else ""), ", ".join(papers))
     Console().print(table)
-    typer.echo("avzoo evaluate PROTOCOL --list shows its settings. A preset also chooses the clips as its paper does.")
+    typer.echo("avzoo evaluate PROTOCOL --list shows its settings and all presets, which choose the clips too.")
 
 
 def _show_one(protocol: AnyProtocol) -> None:
