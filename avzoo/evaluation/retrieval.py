@@ -26,7 +26,7 @@ class RetrievalSettings(ProtocolSettings):
     Attributes:
         ks: Numbers of neighbours of the recall.
         gallery: What is searched. ``train``: query = test, gallery = train, as CrissCross and CCL do. ``test``: every
-            test item looks among all others.
+            test item looks among all others; where several are cut from one recording, they find each other.
         unit_clips: Whether features of clips are scaled to length 1 before they are averaged to items; the papers
             average them as they are.
         centre: Whether the mean of the gallery, each modality's own, is taken from the features first; the papers do
