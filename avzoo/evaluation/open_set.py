@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -19,6 +18,7 @@ from .clip_values import ClipValues
 from .head_training import HeadTraining, Standardized, drawn_with, head_device, outputs, train_head
 from .known_classes import TargetClasses, new_classes, only_new
 from .open_set_outcome import OpenSetMeasure, objective, open_set_outcome, threshold_auc_of
+from .presets_vssl import OPEN_SET_PRESETS
 from .protocol import Fold, Needs, Outcome, Protocol
 
 TEST_CHOICE_WARNING = (
@@ -42,27 +42,6 @@ class OpenSetSettings(HeadTraining, OpenSetMeasure):
     target_classes: TargetClasses = "all"
     choose: Literal["last epoch", "best test epoch"] = "last epoch"
     evaluate_epochs: Count = 5
-
-
-#: Learning rates of the linear heads of the thesis on UCF101, by pretraining method.
-LEARNING_RATES: Mapping[str, float] = {
-    "simclr": 6e-3,
-    "moco": 6e-3,
-    "byol": 8e-3,
-    "simsiam": 8e-3,
-    "dino": 4e-4,
-    "mae": 6e-2,
-    "supervised": 3e-3,
-}
-
-_THESIS: Mapping[str, Any] = {
-    "epochs": 100,
-    "batch_size": 1024,
-    "warmup_epochs": 10,
-    "start_learning_rate": 1e-6,
-    "weight_decay": 0.0,
-    "standardize": False,
-}
 
 
 def open_set(fold: Fold, modality: str, settings: OpenSetSettings) -> Outcome:
@@ -163,9 +142,7 @@ OPEN_SET = Protocol(
     "a linear head that rejects unknown classes by evidence or softmax; needs a second set, of unknown classes",
     OpenSetSettings,
     open_set,
-    # The thesis has a rate for each method of pretraining; the plain preset has the one that two of them share.
-    presets={"vssl": {**_THESIS, "learning_rate": LEARNING_RATES["simclr"]}}
-    | {f"vssl-{method}": {**_THESIS, "learning_rate": rate} for method, rate in LEARNING_RATES.items()},
+    presets=OPEN_SET_PRESETS,
     needs_target=True,
     needs=lambda settings: Needs(narrow=partial(only_new, which=settings.target_classes)),
 )

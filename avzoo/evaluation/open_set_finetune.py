@@ -20,9 +20,9 @@ from .arrays import EvaluationError
 from .clip_plan import ClipPlan
 from .evidential import EvidentialLoss
 from .finetuning import FinetuneSettings, Loss, clip_scores, finetune
-from .finetuning.presets import PRESETS
 from .known_classes import TargetClasses, new_names, only_new
 from .open_set_outcome import OpenSetMeasure, open_set_outcome
+from .presets_vssl import OPEN_SET_FINETUNE_PRESETS
 from .protocol import MediaFold, MediaProtocol, Needs, Outcome
 
 NO_DEBIAS_WARNING = (
@@ -120,44 +120,12 @@ def _class_names(media: MediaSet) -> tuple[str, ...]:
     return media.class_names
 
 
-def _presets() -> dict[str, dict[str, Any]]:
-    """What the released configurations have: by method, on UCF101, and what differs on Kinetics400."""
-    ucf101 = {
-        "supervised": 5e-4,
-        "simclr": 3e-4,
-        "moco": 3e-4,
-        "byol": 3e-4,
-        "simsiam": 3e-4,
-        "dino": 5e-4,
-        "mae": 3e-4,
-    }
-    kinetics = {"simclr": 7e-4, "moco": 5e-4, "byol": 5e-4, "simsiam": 7e-4, "dino": 5e-4, "mae": 3e-4}
-    # The recipe that this pair shares with open-set recognition; it has nothing of its own but a rate.
-    recipe = PRESETS["vssl-moco-actorshift"]
-    # One augmented clip of every training item; the released code augments by RandAugment as well.
-    still = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
-    augmentation = {"crop_area": (0.2, 0.766), "jitter": still, "gray_probability": 0.0}
-    threshold = {"sampling": "random", "clips": 1, "video": augmentation}
-    common = {
-        **recipe,
-        "batch_size": 512,
-        "dropout": 0.5,
-        "init": "orthogonal",
-        "start_learning_rate": 1e-6,
-        "final_learning_rate": 1e-6,
-        "threshold": threshold,
-    }
-    presets = {f"vssl-{method}": {**common, "learning_rate": rate} for method, rate in ucf101.items()}
-    presets |= {f"vssl-{method}/kinetics400": {"learning_rate": rate} for method, rate in kinetics.items()}
-    return {"vssl": presets["vssl-moco"], **presets}
-
-
 OPEN_SET_FINETUNE = MediaProtocol(
     name="open-set-finetune",
     summary="the encoder finetuned with evidence or softmax, rejecting unknown classes; needs a second set of these",
     settings=OpenSetFinetuneSettings,
     run=run,
-    presets=_presets(),
+    presets=OPEN_SET_FINETUNE_PRESETS,
     needs_target=True,
     needs=lambda settings: Needs(
         two_per_class=settings.choose == "best validation epoch",

@@ -25,6 +25,7 @@ from .clip_values import ClipValues
 from .head_training import HeadTraining, Standardized, drawn_with, head_device, train_head
 from .known_classes import TargetClasses, new_classes, only_new
 from .open_set import check_learnable
+from .presets_vssl import ZERO_SHOT_PRESETS
 from .protocol import Fold, Needs, Outcome, Protocol, ProtocolSettings
 from .scoring import Average, classification_figures
 from .verb_lemmas import VerbLemmas
@@ -233,35 +234,12 @@ def _narrowed(parts: Mapping[str, MediaSet], settings: ClassMeaning) -> tuple[Ma
     return narrowed, warnings
 
 
-#: Learning rates of the thesis on Kinetics400, by pretraining method. It has them for finetuned encoders alone; those
-#: of its frozen ones are not published.
-LEARNING_RATES: Mapping[str, float] = {
-    "simclr": 2e-4,
-    "moco": 5e-4,
-    "byol": 2e-4,
-    "simsiam": 1e-4,
-    "dino": 5e-4,
-    "mae": 5e-4,
-}
-
-_THESIS: Mapping[str, Any] = {
-    "epochs": 50,
-    "batch_size": 768,
-    "warmup_epochs": 10,
-    "start_learning_rate": 1e-6,
-    "final_learning_rate": 1e-6,
-    "weight_decay": 0.05,
-    "standardize": False,
-}
-
 ZERO_SHOT = Protocol(
     "zero-shot",
     "classes that were never seen, by word vectors of their names; needs a second set, of unseen classes",
     ZeroShotSettings,
     zero_shot,
-    # The plain preset has the rate that three of the six methods share.
-    presets={"vssl": {**_THESIS, "learning_rate": LEARNING_RATES["moco"]}}
-    | {f"vssl-{method}": {**_THESIS, "learning_rate": rate} for method, rate in LEARNING_RATES.items()},
+    presets=ZERO_SHOT_PRESETS,
     needs_target=True,
     needs=lambda settings: Needs(narrow=partial(_narrowed, settings=settings)),
 )

@@ -9,7 +9,8 @@ import pytest
 from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.clip_values import ClipValues, Items
 from avzoo.evaluation.evidential import EvidentialLoss
-from avzoo.evaluation.open_set import LEARNING_RATES, OPEN_SET, OpenSetSettings, open_set
+from avzoo.evaluation.open_set import OPEN_SET, OpenSetSettings, open_set
+from avzoo.evaluation.presets_vssl import OPEN_SET_RATES
 from avzoo.evaluation.protocol import Fold
 
 CENTRES = np.diag([5.0] * 4 + [2.0] * 4)[:6]  # unknown classes lack what the known ones have
@@ -134,8 +135,8 @@ def test_impossible_folds_are_named(fold: Fold) -> None:
 
 
 def test_presets_are_settings_and_have_the_rates_of_the_thesis() -> None:
-    assert set(OPEN_SET.presets) == {"vssl"} | {f"vssl-{method}" for method in LEARNING_RATES}
+    assert set(OPEN_SET.presets) == {"vssl"} | {f"vssl-{method}" for method in OPEN_SET_RATES}
     for name, preset in OPEN_SET.presets.items():
         settings = OPEN_SET.settings(**preset)
         assert not settings.standardize
-        assert settings.learning_rate == LEARNING_RATES.get(name.removeprefix("vssl-"), 6e-3)
+        assert settings.learning_rate == OPEN_SET_RATES.get(name.removeprefix("vssl-"), 6e-3)

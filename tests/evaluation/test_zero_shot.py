@@ -12,8 +12,9 @@ from torch.nn.functional import cross_entropy, normalize
 from avzoo.data.sets import MediaItem, MediaSet
 from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.clip_values import ClipValues, Items
+from avzoo.evaluation.presets_vssl import ZERO_SHOT_RATES
 from avzoo.evaluation.protocol import Fold
-from avzoo.evaluation.zero_shot import LEARNING_RATES, ZERO_SHOT, ZeroShotSettings, zero_shot
+from avzoo.evaluation.zero_shot import ZERO_SHOT, ZeroShotSettings, zero_shot
 from avzoo.evaluation.zero_shot_model import ZeroShotScorer, zero_shot_scores
 from avzoo.hub import convert_state_dict, official_state_dict
 from avzoo.models.configuration_vssl import VSSLConfig
@@ -142,9 +143,9 @@ def test_scores_do_not_depend_on_how_many_pairs_are_judged_at_once() -> None:
 
 
 def test_presets_are_settings_and_have_the_rates_of_the_thesis() -> None:
-    assert set(ZERO_SHOT.presets) == {"vssl"} | {f"vssl-{method}" for method in LEARNING_RATES}
+    assert set(ZERO_SHOT.presets) == {"vssl"} | {f"vssl-{method}" for method in ZERO_SHOT_RATES}
     for name, preset in ZERO_SHOT.presets.items():
-        assert ZERO_SHOT.settings(**preset).learning_rate == LEARNING_RATES.get(name.removeprefix("vssl-"), 5e-4)
+        assert ZERO_SHOT.settings(**preset).learning_rate == ZERO_SHOT_RATES.get(name.removeprefix("vssl-"), 5e-4)
 
 
 def test_what_cannot_be_unseen_is_said_before_anything_is_embedded(settings: ZeroShotSettings, tmp_path: Path) -> None:
