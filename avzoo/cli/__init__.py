@@ -28,6 +28,7 @@ VERBS = {
     "demo": "Search by example in the browser.",
     "pretrain": "Train a model from a recipe.",
     "evaluate": "Measure an encoder by a protocol of the papers.",
+    "compare": "Measure models side by side, with significance.",
     "convert": "Make a checkpoint of official release files.",
     "verify": "Whether a checkpoint is whole and computes what it did.",
     "export": "Write encoders as ONNX or torch.export files.",

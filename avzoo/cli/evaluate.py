@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from avzoo.checkpoints import DEFAULT
+from avzoo.cli._embedding_bar import EmbeddingBar
 
 if TYPE_CHECKING:
     from avzoo.evaluation.protocols import AnyProtocol
     from avzoo.evaluation.results import Evaluation, Figure
-    from avzoo.extract import Progress
 
 # Marks a figure as what chance gives for another.
 _CHANCE = re.compile(r"\bchance ")
@@ -119,7 +119,7 @@ def command(
         batch_size=batch_size,
         workers=workers,
     )
-    with _Bar(hidden=as_json) as bar:
+    with EmbeddingBar(hidden=as_json) as bar:
         try:
             evaluation = evaluate(request, out, bar.update)
         except TrainingStopped as error:
@@ -130,39 +130,6 @@ def command(
     else:
         _report(evaluation, out)
     raise typer.Exit(1 if evaluation.failed else 0)
-
-
-class _Bar:
-    """A bar over the items that are embedded, on standard error."""
-
-    def __init__(self, hidden: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Display
-
-        self._display = Display(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=Console(stderr=True),
-            disable=hidden,
-        )
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._display.stop()
-
-    def update(self, text: str, progress: Progress) -> None:
-        """Shows how far one stage is; the first call shows the bar."""
-        if text not in self._tasks:
-            self._tasks[text] = self._display.add_task(text, total=progress.total)
-            self._display.start()
-        self._display.update(self._tasks[text], completed=progress.files)
 
 
 def _report(evaluation: Evaluation, out: Path) -> None:
