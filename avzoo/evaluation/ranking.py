@@ -22,7 +22,6 @@ _PRECISION_TIE = 1e-6  # the same in single precision
 _ENTRIES_AT_ONCE = 2**23  # similarities that are held at once: bounds memory, not the result
 _PAIRS_AT_ONCE = 2**13  # pairs that are compared again at once
 _NOWHERE = -2.0  # less than any similarity
-_BINS = 2**15  # between _NOWHERE and 2
 _CROWDED = 1 / 16  # share of a block's pairs from which comparing all of them again is faster
 
 
@@ -202,10 +201,12 @@ def _counts(values: NDArray[np.float32], levels: NDArray[np.float32]) -> NDArray
     Values are counted by bins, and only those that share one with a level are compared with it: several times faster
     than sorting them all.
     """
-    bins, own = (((side - np.float32(_NOWHERE)) * np.float32(_BINS / 4)).astype(np.intp) for side in (values, levels))
-    shared = np.zeros(_BINS, bool)
+    count = len(values)  # of bins between _NOWHERE and 2: the mean bin has one value, or few
+    scale = np.float32(count / 4)
+    bins, own = (((side - np.float32(_NOWHERE)) * scale).astype(np.intp) for side in (values, levels))
+    shared = np.zeros(count, bool)
     shared[own] = True
-    apart = np.where(shared, 0, np.bincount(bins, minlength=_BINS))
+    apart = np.where(shared, 0, np.bincount(bins, minlength=count))
     above = apart[::-1].cumsum()[::-1]
     near = np.sort(values[shared[bins]])
     return above[own] + len(near) - np.searchsorted(near, levels)
