@@ -86,6 +86,29 @@ def new_names(names: Sequence[str], learned: Sequence[str], which: TargetClasses
     return NewNames(tuple(kept), tuple(left_out))
 
 
+def single_class_names(media: MediaSet) -> tuple[str, ...]:
+    """The classes of a set in which every item has one.
+
+    Raises:
+        EvaluationError: Items have several, or none.
+    """
+    if media.class_names is None or media.labels is None:
+        raise EvaluationError("items must have one class each: with several nothing is unknown or unseen by its class")
+    return media.class_names
+
+
+def learnable_names(train: MediaSet) -> tuple[str, ...]:
+    """The classes of a training set.
+
+    Raises:
+        EvaluationError: As `single_class_names`, or fewer than two classes have items.
+    """
+    names = single_class_names(train)
+    if len({item.labels for item in train.items}) < 2:
+        raise EvaluationError("at least two classes with training items are needed")
+    return names
+
+
 def only_new(parts: Mapping[str, MediaSet], which: TargetClasses) -> tuple[Mapping[str, MediaSet], tuple[str, ...]]:
     """The media that such a test needs, and a sentence of what it leaves out; see `Needs.narrow` and `new_names`.
 

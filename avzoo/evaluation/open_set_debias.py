@@ -6,10 +6,18 @@ beside the evidential head and reaches nothing but the encoder, so that it has a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
+from avzoo.models.classification import EncoderForClassification
+from avzoo.pretraining.probe import evaluating
+
+from .arrays import EvaluationError
 from .evidential import RELEASED, evidence
+from .finetuning import Loss, Objective, Step
 
 _FEWEST_FOR_DEPENDENCE = 4
 _REPEATS = 4  # of a single frame: the frames of one tubelet
@@ -96,6 +104,49 @@ class DebiasHead(nn.Module):
         for name in ("shuffled", "still"):
             losses[f"{name} dependence"] = -dependence(alphas["clip"], alphas[name])
         return {name: self.weight * loss for name, loss in losses.items()}
+
+
+class Debiased(Objective):
+    """A loss of a finetuning run of video, with the debias head on top.
+
+    The encoder sees clips with shuffled frames and single frames in evaluation mode: they teach it nothing, and leave
+    no trace in the statistics of batch norms.
+
+    Args:
+        loss: The loss.
+    """
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def prepare(self, classifier: EncoderForClassification) -> None:
+        """Makes the head."""
+        self.head = DebiasHead(classifier.config.hidden_size, len(classifier.config.id2label))
+
+    def forward(self, step: Step) -> Mapping[str, Tensor]:
+        """The terms of the loss, and ``debias_...``, those of the head.
+
+        Raises:
+            EvaluationError: The batch is a single clip.
+        """
+        if len(step.inputs) < 2:
+            raise EvaluationError("the debias head normalises over the clips of a batch: take two at once, at least")
+        encoder = step.classifier.base_model
+        with torch.no_grad(), evaluating(encoder):
+            shuffled = _features(encoder, shuffled_frames(step.inputs))
+            # As many at once as there are clips, so that a batch that can be trained on fits here as well.
+            parts = [_features(encoder, part) for part in single_frames(step.inputs).split(len(step.inputs))]
+            still = torch.cat(parts).unflatten(0, step.inputs.shape[:2]).mean(1)
+        with torch.autocast(step.inputs.device.type, enabled=False):
+            losses = self.head(step.features.float(), shuffled, still, step.targets.argmax(1))
+        terms = {f"debias_{name.replace(' ', '_')}": value for name, value in losses.items()}
+        return {**self.loss(step.logits, step.targets, step.progress), **terms}
+
+
+def _features(encoder: PreTrainedModel, clips: Tensor) -> Tensor:
+    features: Tensor = encoder(clips, return_dict=True).pooler_output
+    return features.float()
 
 
 def _classifier(features: int, hidden: int, classes: int) -> nn.Sequential:

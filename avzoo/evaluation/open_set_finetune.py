@@ -7,11 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from avzoo.data.sets import MediaSet
 from avzoo.data.sets.label_maps import LabelMap
 from avzoo.extract import Encoder
 from avzoo.pretraining.progress import TrainingProgress
@@ -20,15 +18,11 @@ from .arrays import EvaluationError
 from .clip_plan import ClipPlan
 from .evidential import EvidentialLoss
 from .finetuning import FinetuneSettings, Loss, clip_scores, finetune
-from .known_classes import TargetClasses, new_names, only_new
+from .known_classes import TargetClasses, learnable_names, new_names, only_new, single_class_names
+from .open_set_debias import Debiased
 from .open_set_outcome import OpenSetMeasure, open_set_outcome
 from .presets_vssl import OPEN_SET_FINETUNE_PRESETS
 from .protocol import MediaFold, MediaProtocol, Needs, Outcome
-
-NO_DEBIAS_WARNING = (
-    "DEAR without its debias head: the encoder was finetuned with the evidential loss and AvU, and nothing kept it "
-    "from resting on what a scene shows without motion"
-)
 
 
 class EvidentialFinetuning(FinetuneSettings):
@@ -36,9 +30,11 @@ class EvidentialFinetuning(FinetuneSettings):
 
     Attributes:
         evidential: The evidential loss; None for cross entropy.
+        debias: Whether DEAR's debias head is trained beside the classifier.
     """
 
     evidential: EvidentialLoss | None = None
+    debias: bool = False
 
 
 class OpenSetFinetuneSettings(FinetuneSettings):
@@ -59,7 +55,9 @@ class OpenSetFinetuneSettings(FinetuneSettings):
     def finetuning(self) -> EvidentialFinetuning:
         """The settings of the run alone."""
         fields = self.model_dump(include=set(FinetuneSettings.model_fields))
-        return EvidentialFinetuning.model_validate({**fields, "evidential": self.measure.evidential})
+        # The head reaches nothing but the encoder: beside one that learns nothing it has no effect.
+        debias = self.measure.method == "dear" and not self.frozen
+        return EvidentialFinetuning.model_validate({**fields, "evidential": self.measure.evidential, "debias": debias})
 
 
 def finetuning_loss(measure: OpenSetMeasure) -> Loss:
@@ -83,41 +81,37 @@ def run(encoder: Encoder, fold: MediaFold, modality: str, settings: OpenSetFinet
 
     Raises:
         EvaluationError: As `finetune`; or there is no second set, a class of it is known, items have several classes,
-            or the targets are mixed, so that no clip is of one class.
+            the targets are mixed, so that no clip is of one class, or DEAR is asked for on sound.
     """
     if fold.target is None:
         raise EvaluationError("open-set recognition needs a second set, of unknown classes")
     measure = settings.measure
     if measure.evidential is not None and (settings.mix.mixup or settings.mix.cutmix or settings.label_smoothing):
         raise EvaluationError("evidence is for one class: leave out mix and label_smoothing, or measure.method=softmax")
-    names = _class_names(fold.train)
-    if len(np.unique(np.array([item.labels[0] for item in fold.train.items]))) < 2:
-        raise EvaluationError("at least two classes with training items are needed")
-    new = new_names(_class_names(fold.target), names, settings.target_classes)
+    finetuning = settings.finetuning
+    if finetuning.debias and modality != "video":
+        raise EvaluationError(
+            "the debias head of DEAR shuffles frames, which sound has none of: take measure.method=edl, with "
+            "measure.loss={avu: true} for the rest of DEAR"
+        )
+    names = learnable_names(fold.train)
+    new = new_names(single_class_names(fold.target), names, settings.target_classes)
     unknown = LabelMap(new.kept, tuple((name,) for name in new.kept)).relabel(fold.target)
-    _class_names(fold.test)
+    single_class_names(fold.test)
     loss = finetuning_loss(measure)
-    done = finetune(encoder, fold.train, settings.finetuning, folder, fold.test, modality=modality, loss=loss)
+    objective = Debiased(loss) if finetuning.debias else loss
+    done = finetune(encoder, fold.train, finetuning, folder, fold.test, modality=modality, loss=objective)
     plans = {"train": settings.threshold or settings.test, "test": settings.test, "target": settings.test}
     media = {"train": fold.train, "test": fold.test, "target": unknown}
     scores = {name: clip_scores(done.classifier, media[name], plan, folder / name) for name, plan in plans.items()}
     lost = {name: len(media[name].items) - len(values.items) for name, values in scores.items()}
     warnings = [f"{count} {name} items gave no clips and are left out" for name, count in lost.items() if count]
-    if measure.method == "dear":
-        warnings.append(NO_DEBIAS_WARNING)
     details: dict[str, Any] = {"classifier": done.details}
     if new.left_out:
         details["left out"] = list(new.left_out)
     return open_set_outcome(
         scores["train"], scores["test"], scores["target"], measure, details, (*done.warnings, *warnings)
     )
-
-
-def _class_names(media: MediaSet) -> tuple[str, ...]:
-    """The classes of a set in which every item has one."""
-    if media.class_names is None or media.labels is None:
-        raise EvaluationError("items must have one class each: with several nothing is unknown by its class")
-    return media.class_names
 
 
 OPEN_SET_FINETUNE = MediaProtocol(

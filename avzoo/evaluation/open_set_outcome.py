@@ -38,8 +38,8 @@ class OpenSetMeasure(ProtocolSettings):
 
     Attributes:
         method: ``edl``: evidence with the negative log of the marginal likelihood, which every released configuration
-            of OOD-VSSL trains. ``dear``: DEAR, which the thesis names: the AvU term besides. Its debias head reaches
-            nothing but the encoder, so that it has no effect on a frozen one. ``softmax``: cross entropy, the baseline.
+            of OOD-VSSL trains. ``dear``: DEAR, which the thesis names: the AvU term besides, and its debias head
+            where the encoder learns, for it reaches nothing else. ``softmax``: cross entropy, the baseline.
         loss: Another evidential loss in place of that of the method.
         softmax_uncertainty: Uncertainty of the baseline: 1 less the highest probability, or the entropy as a share of
             the highest possible.

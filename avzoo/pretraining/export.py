@@ -48,7 +48,7 @@ class EncoderExport:
         """
         partial = folder.with_name(f"{folder.name}.tmp")
         shutil.rmtree(partial, ignore_errors=True)
-        model.encoder(args.export_network).save_pretrained(partial)  # type: ignore[arg-type]  # checked in args
+        self._save_network(model, args, partial)
         self.processor.save_pretrained(partial)
         log = self.card.log(args, state)
         (partial / LOG_FILE).write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
@@ -59,6 +59,10 @@ class EncoderExport:
         (partial / CARD_FILE).write_text(self._rendered_card(partial, f"./{folder.name}"), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
+
+    def _save_network(self, model: AVPreTrainedModel, args: AVTrainingArguments, folder: Path) -> None:
+        """Writes weights and configuration."""
+        model.encoder(args.export_network).save_pretrained(folder)  # type: ignore[arg-type]  # checked in args
 
     def _rendered_card(self, folder: Path, reference: str) -> str:
         """The card of the folder written so far, whose snippets load ``reference``."""

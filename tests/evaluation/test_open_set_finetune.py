@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,18 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from colour_clips import FRAMES, SHORT, SIDE, nano_encoder, pixels_of, write_set
+from safetensors.torch import load_file
 
-import avzoo
-from avzoo import XKDVideoConfig, XKDVideoModel, XKDVideoProcessor
 from avzoo.data.sets import MediaItem, MediaSet
 from avzoo.evaluation import open_set_finetune
 from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.clip_plan import ClipPlan
 from avzoo.evaluation.clip_values import ClipValues, Items
 from avzoo.evaluation.evidential import DEAR
-from avzoo.evaluation.finetuning import Classifier
+from avzoo.evaluation.finetuning import Classifier, finetune
+from avzoo.evaluation.finetuning.classifier import new_classifier
+from avzoo.evaluation.finetuning.modeling import ForFinetuning
+from avzoo.evaluation.open_set_debias import Debiased
 from avzoo.evaluation.open_set_finetune import (
-    NO_DEBIAS_WARNING,
     OPEN_SET_FINETUNE,
     OpenSetFinetuneSettings,
     finetuning_loss,
@@ -26,39 +29,25 @@ from avzoo.evaluation.open_set_finetune import (
 from avzoo.evaluation.open_set_outcome import OpenSetMeasure
 from avzoo.evaluation.protocol import MediaFold
 from avzoo.extract import Encoder
-from avzoo.media import write_clip
+from avzoo.pretraining.arguments import AVTrainingArguments
 from avzoo.pretraining.progress import TrainingProgress
-
-FRAMES, SIDE = 4, 32
-COLOURS = {"green": (20, 170, 60), "red": (170, 20, 60), "blue": (10, 20, 200)}
-
-
-def pixels(colour: str, number: int) -> torch.Tensor:
-    noise = torch.randint(0, 55, (FRAMES, 3, 40, 48), generator=torch.Generator().manual_seed(number))
-    return (noise + torch.tensor(COLOURS[colour])[:, None, None]).to(torch.uint8)
-
-
-def write_set(root: Path, colours: tuple[str, ...], count: int = 3) -> MediaSet:
-    root.mkdir()
-    items = []
-    for label, colour in enumerate(colours):
-        for number in range(count):
-            path = root / f"{colour}-{number}.mp4"
-            write_clip(path, pixels(colour, number), 8)
-            items.append(MediaItem(path, (label,)))
-    return MediaSet(tuple(items), colours)
 
 
 def scores_of_pixels(classifier: Classifier, media: MediaSet, plan: ClipPlan, folder: Path) -> ClipValues:
     """One clip of every item, without the decode processes that only cost time here."""
-    parts = [path.stem.split("-") for path in media.paths]
     with torch.inference_mode():
-        rows = [classifier.model(**classifier.processor(pixels(name, int(number)))).logits for name, number in parts]
+        rows = [classifier.model(**classifier.processor(pixels_of(path))).logits for path in media.paths]
     names = tuple(path.name for path in media.paths)
     assert media.labels is not None and media.class_names is not None
     zeros = np.zeros(len(names), np.int64)
     items = Items(names, media.labels, media.class_names)
     return ClipValues(items, torch.cat(rows).numpy(), np.arange(len(names)), zeros, zeros)
+
+
+@pytest.fixture(autouse=True)
+def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing the course of a run takes longer than these runs."""
+    monkeypatch.setattr("avzoo.pretraining.history_plot.plot_history", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -70,28 +59,11 @@ def fold(tmp_path_factory: pytest.TempPathFactory) -> MediaFold:
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("encoder")
-    config = XKDVideoConfig.preset("nano", num_hidden_layers=1, num_frames=FRAMES, image_size=SIDE)
-    XKDVideoModel(config).save_pretrained(folder)
-    sizes: dict[str, Any] = {"size": {"shortest_edge": SIDE}, "crop_size": {"height": SIDE, "width": SIDE}}
-    XKDVideoProcessor(num_frames=FRAMES, **sizes).save_pretrained(folder)
-    return avzoo.load(folder, device="cpu")
+    return nano_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 def short(**fields: Any) -> OpenSetFinetuneSettings:
-    values = {
-        "epochs": 3,
-        "batch_size": 3,
-        "learning_rate": 3e-3,
-        "warmup_epochs": 1,
-        "dropout": 0.0,
-        "cache_bytes": 2**22,
-        "test": {"clips": 2},
-        "target_classes": "new",
-        **fields,
-    }
-    return OpenSetFinetuneSettings.model_validate(values)
+    return OpenSetFinetuneSettings.model_validate({**SHORT, **fields})
 
 
 def test_an_encoder_is_finetuned_with_evidence_and_shown_unknown_classes(
@@ -115,15 +87,16 @@ def test_an_encoder_is_finetuned_with_evidence_and_shown_unknown_classes(
 
 
 def test_what_cannot_be_asked_is_said_before_training(fold: MediaFold, encoder: Encoder, tmp_path: Path) -> None:
-    def refused(message: str, changed: MediaFold = fold, **fields: Any) -> None:
+    def refused(message: str, changed: MediaFold = fold, modality: str = "video", **fields: Any) -> None:
         with pytest.raises(EvaluationError, match=message):
-            OPEN_SET_FINETUNE.run(encoder, changed, "video", short(**fields), tmp_path / "run")
+            OPEN_SET_FINETUNE.run(encoder, changed, modality, short(**fields), tmp_path / "run")
 
     refused("classes of the second set are learned, the first is 'red'", target_classes="all")
     refused("needs a second set", replace(fold, target=None))
     refused("leave out mix and label_smoothing", mix={"mixup": 1.0})
     refused("leave out mix and label_smoothing", label_smoothing=0.1)
     several = replace(fold.train, items=(MediaItem(fold.train.items[0].path, (0, 1)), *fold.train.items))
+    refused("shuffles frames, which sound has none of", modality="audio", measure={"method": "dear"})
     refused("must have one class each", replace(fold, train=several))
     refused("at least two classes", replace(fold, train=replace(fold.train, items=fold.train.items[:3])))
     assert not (tmp_path / "run").exists()
@@ -136,10 +109,66 @@ def test_the_loss_of_dear_grows_with_the_epochs_of_the_run() -> None:
     assert {name: value.item() for name, value in found.items()} == {
         f"evidential_{name}": value.item() for name, value in expected.items()
     }
-    assert "without its debias head" in NO_DEBIAS_WARNING
     assert finetuning_loss(OpenSetMeasure(method="softmax"))(logits, targets, TrainingProgress(0, 1, 1)).keys() == {
         "cross_entropy"
     }
+
+
+def test_the_debias_head_learns_beside_the_classifier_and_teaches_the_encoder(encoder: Encoder) -> None:
+    def gradients(objective: Any) -> dict[str, torch.Tensor | None]:
+        torch.manual_seed(0)
+        classifier = new_classifier(encoder, "video", ("a", "b"), short(), False)
+        model = ForFinetuning(classifier.model, objective, 0.5).train()
+        torch.manual_seed(1)
+        clips, targets = torch.randn(4, FRAMES, 3, SIDE, SIDE), torch.eye(2).repeat(2, 1)
+        output = model(pixel_values_videos=clips, targets=targets)
+        output.loss.backward()
+        assert output.loss.item() == pytest.approx(sum(value.item() for value in output.losses.values()))
+        groups = model.parameter_groups(AVTrainingArguments(use_cpu=True))
+        places = {id(value): group for group in groups for value in group.parameters}
+        beside = [value for name, value in model.named_parameters() if name.startswith("objective.")]
+        assert all(places[id(value)].learning_rate_factor == 1 for value in beside)
+        assert all(value.grad is not None for value in beside)
+        assert model.classifier.base_model.training
+        return {name: value.grad for name, value in model.classifier.named_parameters()}
+
+    loss = finetuning_loss(OpenSetMeasure(method="dear"))
+    plain, debiased = gradients(loss), gradients(Debiased(loss))
+    # The linear layer knows nothing of the head; the encoder learns of it.
+    assert torch.equal(plain["classifier.linear.weight"], debiased["classifier.linear.weight"])
+    changed = [name for name in plain if not torch.equal(plain[name], debiased[name])]
+    assert changed and all(not name.startswith("classifier.") for name in changed)
+
+
+def test_a_run_of_dear_resumes_to_the_bit_with_its_debias_head(
+    fold: MediaFold, encoder: Encoder, tmp_path: Path
+) -> None:
+    settings = short(measure={"method": "dear"}, batch_size=6, save_epochs=1).finetuning
+    usual = finetuning_loss(OpenSetMeasure(method="dear"))
+
+    def interrupted(logits: torch.Tensor, targets: torch.Tensor, progress: TrainingProgress) -> Any:
+        if progress.step == 2:
+            raise InterruptedError
+        return usual(logits, targets, progress)
+
+    finetune(encoder, fold.train, settings, tmp_path / "whole", loss=Debiased(usual))
+    with pytest.raises(InterruptedError):
+        finetune(encoder, fold.train, settings, tmp_path / "broken", loss=Debiased(interrupted))
+    saved = load_file(tmp_path / "broken" / "checkpoint-2" / "model.safetensors")
+    assert "objective.head.still.0.weight" in saved
+    finetune(encoder, fold.train, settings, tmp_path / "broken", loss=Debiased(usual))
+    whole, again = (load_file(tmp_path / name / "classifier" / "model.safetensors") for name in ("whole", "broken"))
+    assert whole.keys() == again.keys() and all(torch.equal(whole[name], again[name]) for name in whole)
+    assert not any("objective" in name for name in whole)
+    log = json.loads((tmp_path / "whole" / "classifier" / "training_log.json").read_text())["log_history"][0]
+    assert {"evidential_avu", "debias_still", "debias_shuffled_dependence"} <= log.keys()
+    assert log["debias_still_dependence"] < 0
+
+
+def test_where_the_encoder_learns_nothing_dear_has_no_debias_head() -> None:
+    assert short(measure={"method": "dear"}).finetuning.debias
+    assert not short(measure={"method": "dear"}, frozen=True).finetuning.debias
+    assert not short(measure={"loss": {"avu": True}}).finetuning.debias
 
 
 def test_presets_are_settings() -> None:

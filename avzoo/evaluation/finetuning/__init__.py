@@ -1,10 +1,21 @@
 """Finetuning an encoder into a classifier, and testing it on clips and crops."""
 
-from .classifier import Classifier
-from .modeling import Loss
+from .classifier import Classifier, Head
+from .objective import Loss, Objective, Step
 from .protocol import FINETUNE
 from .scores import clip_scores
 from .settings import FinetuneSettings
 from .training import Finetuned, finetune
 
-__all__ = ["FINETUNE", "Classifier", "FinetuneSettings", "Finetuned", "Loss", "clip_scores", "finetune"]
+__all__ = [
+    "FINETUNE",
+    "Classifier",
+    "FinetuneSettings",
+    "Finetuned",
+    "Head",
+    "Loss",
+    "Objective",
+    "Step",
+    "clip_scores",
+    "finetune",
+]

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, AutoModelForVideoClassification
+from safetensors.torch import load_model
+from torch import nn
+from transformers import (
+    AutoFeatureExtractor,
+    AutoModel,
+    AutoModelForAudioClassification,
+    AutoModelForVideoClassification,
+)
 from transformers import AutoVideoProcessor as VideoProcessors
 
 from avzoo.evaluation.arrays import EvaluationError
 from avzoo.extract import Encoder
-from avzoo.models.classification import EncoderForClassification
+from avzoo.models.classification import ClassificationHead, EncoderForClassification
 
 from .settings import FinetuneSettings
 
 Modality = Literal["video", "audio"]
+
+#: Makes what gives the logits ``(B, K)`` for features ``(B, D)``, from their width D.
+Head = Callable[[int], nn.Module]
+
+HEAD_FILE = "head.safetensors"
 
 _MODELS: dict[str, Any] = {"video": AutoModelForVideoClassification, "audio": AutoModelForAudioClassification}
 _PROCESSORS: dict[str, Any] = {"video": VideoProcessors, "audio": AutoFeatureExtractor}
@@ -50,16 +63,24 @@ class Classifier:
         return bool(self.model.config.problem_type == "multi_label_classification")
 
     @classmethod
-    def load(cls, folder: Path, device: Any = None) -> Classifier:
+    def load(cls, folder: Path, device: Any = None, head: Head | None = None) -> Classifier:
         """Reads a checkpoint folder.
 
         Args:
             folder: The folder.
             device: Where to put the network; None leaves it on the CPU.
+            head: The head that it was trained with in place of the linear one, if any.
         """
         modality: Modality = "video" if (folder / "video_preprocessor_config.json").is_file() else "audio"
         local = {"local_files_only": True, "trust_remote_code": False}
-        model = _MODELS[modality].from_pretrained(folder, **local).eval()
+        if head is None:
+            model = _MODELS[modality].from_pretrained(folder, **local)
+        else:
+            network = AutoModel.from_pretrained(folder, **local)
+            model = _MODELS[modality]._model_mapping[type(network.config)].from_encoder(network)
+            _replace_head(model, head)
+            load_model(model.classifier, folder / HEAD_FILE)
+        model.eval()
         return cls(
             model if device is None else model.to(device),
             _PROCESSORS[modality].from_pretrained(folder, **local),
@@ -68,8 +89,22 @@ class Classifier:
         )
 
 
+def has_linear_head(model: EncoderForClassification) -> bool:
+    """Whether the head is the one that transformers' classes have; any other lies in `HEAD_FILE`."""
+    return isinstance(model.classifier, ClassificationHead)
+
+
+def _replace_head(model: EncoderForClassification, head: Head) -> None:
+    model.add_module("classifier", head(model.config.hidden_size).to(model.device))
+
+
 def new_classifier(
-    encoder: Encoder, modality: str, class_names: tuple[str, ...], settings: FinetuneSettings, multilabel: bool
+    encoder: Encoder,
+    modality: str,
+    class_names: tuple[str, ...],
+    settings: FinetuneSettings,
+    multilabel: bool,
+    head: Head | None = None,
 ) -> Classifier:
     """A classifier on a copy of an encoder's weights, in single precision; draws from torch's global generator.
 
@@ -79,6 +114,7 @@ def new_classifier(
         class_names: The classes.
         settings: Head and input.
         multilabel: Whether several classes may hold at once.
+        head: Makes the head; None for a linear layer as the settings have it.
 
     Raises:
         EvaluationError: The encoder does not take the modality, or has no classifier.
@@ -107,6 +143,8 @@ def new_classifier(
             f"network.{unknown[0]} is no field of {type(network.config).__name__}; leave it out with network={{}}"
         )
     model = kinds[type(network.config)].from_encoder(network, **fields).float()
+    if head is not None:
+        _replace_head(model, head)
     if settings.frozen:
         model.freeze_base_model()
     part = encoder.video_processor if modality == "video" else encoder.feature_extractor

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +17,8 @@ from avzoo.pretraining.modeling import AVPreTrainedModel, Network
 from avzoo.pretraining.optim import ParameterGroup
 from avzoo.pretraining.progress import TrainingProgress
 
-#: The named terms of the loss of a batch, scalars whose sum is minimised, from logits ``(B, K)``, targets float
-#: ``(B, K)`` (shares of classes; with several labels, how far each holds) and where the run stands.
-Loss = Callable[[Tensor, Tensor, TrainingProgress], Mapping[str, Tensor]]
+from .classifier import has_linear_head
+from .objective import Loss, Objective, OfLogits, Step
 
 
 class FinetuningConfig(PreTrainedConfig):
@@ -45,21 +43,22 @@ class FinetuningOutput(ModelOutput):
 
 
 class ForFinetuning(AVPreTrainedModel):
-    """Trains a classifier with a loss, its layers at rates that fall towards the input.
+    """Trains a classifier, its layers at rates that fall towards the input.
 
     Args:
         classifier: An encoder and its head; trained in place.
-        loss: What is minimised.
+        loss: What is minimised; an objective is prepared here.
         layer_decay: See `layer_decay_groups`.
     """
 
     config_class = FinetuningConfig
 
-    def __init__(self, classifier: EncoderForClassification, loss: Loss, layer_decay: float = 1.0) -> None:
+    def __init__(self, classifier: EncoderForClassification, loss: Loss | Objective, layer_decay: float = 1.0) -> None:
         super().__init__(FinetuningConfig())
         self.classifier = classifier
         self.main_input_name = classifier.main_input_name
-        self.loss = loss
+        self.objective = loss if isinstance(loss, Objective) else OfLogits(loss)
+        self.objective.prepare(classifier)
         self.layer_decay = layer_decay
         self.progress = TrainingProgress(0, 1, 1)
         self.post_init()
@@ -77,8 +76,10 @@ class ForFinetuning(AVPreTrainedModel):
         return layer_decay_groups(self, self.classifier.base_model, self.layer_decay)
 
     def encoder(self, network: Network = "student") -> PreTrainedModel:
-        """The classifier: it is what is published."""
-        return self.classifier
+        """What is published: the classifier, or the encoder alone where its head is not the linear one."""
+        return (
+            self.classifier if has_linear_head(self.classifier) else cast(PreTrainedModel, self.classifier.base_model)
+        )
 
     def forward(self, targets: Tensor, **batch: Any) -> FinetuningOutput:
         """Classifies a batch.
@@ -87,6 +88,8 @@ class ForFinetuning(AVPreTrainedModel):
             targets: float ``(B, K)``.
             batch: The input of the classifier, under its name; what else a batch holds is not used.
         """
-        logits = self.classifier(batch[self.main_input_name]).logits
-        terms = dict(self.loss(logits, targets, self.progress))
+        inputs = batch[self.main_input_name]
+        features = self.classifier.base_model(inputs, return_dict=True).pooler_output
+        logits = self.classifier.classifier(features)
+        terms = dict(self.objective(Step(self.classifier, inputs, features, logits, targets, self.progress)))
         return FinetuningOutput(torch.stack(list(terms.values())).sum(), terms, logits)

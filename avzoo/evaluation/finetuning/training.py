@@ -27,9 +27,10 @@ from avzoo.pretraining.arguments import AVTrainingArguments
 from avzoo.pretraining.trainer import AVTrainer
 
 from .best_epoch import BestEpoch, hold_out
-from .classifier import Classifier, new_classifier
+from .classifier import Classifier, Head, new_classifier
 from .export import ClassifierExport, RunLog
-from .modeling import ForFinetuning, Loss
+from .modeling import ForFinetuning
+from .objective import Loss, Objective
 from .scores import clip_scores
 from .settings import FinetuneSettings
 from .views import AudioViews, Batches, VideoViews
@@ -65,7 +66,8 @@ def finetune(
     test: MediaSet | None = None,
     *,
     modality: str | None = None,
-    loss: Loss | None = None,
+    loss: Loss | Objective | None = None,
+    head: Head | None = None,
     quiet: bool = True,
 ) -> Finetuned:
     """Finetunes an encoder, which is left as it is.
@@ -81,6 +83,9 @@ def finetune(
         modality: ``video`` or ``audio``; None where the encoder takes only one.
         loss: What is minimised; None for the cross entropy with the targets of the settings, softmax or, with several
             labels, sigmoid.
+        head: Another head in place of the linear one. ``out/classifier`` then is a folder of the encoder, with the head
+            in ``head.safetensors``. How a head or a loss is made must follow from ``settings`` (a class derived from
+            them): a folder is known by these alone.
         quiet: No progress on standard error.
 
     Raises:
@@ -96,9 +101,9 @@ def finetune(
     transformers_logging.disable_progress_bar()
     if not (out / CLASSIFIER_FOLDER).is_dir():
         set_seed(settings.seed)
-        classifier = new_classifier(encoder, modality, names, settings, labels.dtype == torch.bool)
+        classifier = new_classifier(encoder, modality, names, settings, labels.dtype == torch.bool, head)
         _train(classifier, train, labels, settings, out, test, loss or _usual(labels.dtype == torch.bool), quiet)
-    done = Classifier.load(out / CLASSIFIER_FOLDER, encoder.device)
+    done = Classifier.load(out / CLASSIFIER_FOLDER, encoder.device, head)
     details = json.loads((out / OUTCOME_FILE).read_text(encoding="utf-8"))
     return Finetuned(done, details, _warnings(details, settings))
 
@@ -163,7 +168,7 @@ def _train(
     settings: FinetuneSettings,
     out: Path,
     test: MediaSet | None,
-    loss: Loss,
+    loss: Loss | Objective,
     quiet: bool,
 ) -> None:
     """Trains a classifier in place and writes its folder, and beside it what happened."""
