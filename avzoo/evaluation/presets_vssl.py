@@ -49,6 +49,16 @@ ZERO_SHOT_RATES: Mapping[str, float] = {
     "mae": 5e-4,
 }
 
+#: Layer decays of these encoders.
+ZERO_SHOT_DECAYS: Mapping[str, float] = {
+    "simclr": 0.75,
+    "moco": 0.55,
+    "byol": 0.75,
+    "simsiam": 0.75,
+    "dino": 0.55,
+    "mae": 0.65,
+}
+
 _OPEN_SET: Values = {
     "epochs": 100,
     "batch_size": 1024,
@@ -68,13 +78,17 @@ _ZERO_SHOT: Values = {
 }
 _STILL: Values = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
 _FINETUNING: Values = {
-    # The recipe that this pair of sets shares with open-set recognition; it has nothing of its own but a rate.
+    # The recipe that this pair of sets shares with both tests here; it has nothing of its own but a rate.
     **FINETUNING["vssl-moco-actorshift"],
+    "start_learning_rate": 1e-6,
+    "final_learning_rate": 1e-6,
+}
+_ZERO_SHOT_FINETUNE: Values = {**_FINETUNING, "epochs": 50, "batch_size": 768}
+_OPEN_SET_FINETUNE: Values = {
+    **_FINETUNING,
     "batch_size": 512,
     "dropout": 0.5,
     "init": "orthogonal",
-    "start_learning_rate": 1e-6,
-    "final_learning_rate": 1e-6,
     # One augmented clip of every training item; the released code augments by RandAugment as well.
     "threshold": {
         "sampling": "random",
@@ -94,7 +108,13 @@ def _with_plain(presets: dict[str, Values]) -> dict[str, Values]:
 
 OPEN_SET_PRESETS = _with_plain(_by_method(_OPEN_SET, OPEN_SET_RATES))
 ZERO_SHOT_PRESETS = _with_plain(_by_method(_ZERO_SHOT, ZERO_SHOT_RATES))
+ZERO_SHOT_FINETUNE_PRESETS = _with_plain(
+    {
+        name: {**values, "layer_decay": ZERO_SHOT_DECAYS[name.removeprefix("vssl-")]}
+        for name, values in _by_method(_ZERO_SHOT_FINETUNE, ZERO_SHOT_RATES).items()
+    }
+)
 OPEN_SET_FINETUNE_PRESETS = _with_plain(
-    _by_method(_FINETUNING, FINETUNING_RATES["ucf101"])
+    _by_method(_OPEN_SET_FINETUNE, FINETUNING_RATES["ucf101"])
     | _by_method({}, FINETUNING_RATES["kinetics400"], "/kinetics400")
 )

@@ -31,6 +31,7 @@ PROTOCOLS = {
     "robustness": "robustness:ROBUSTNESS",
     "egocentric": "egocentric:EGOCENTRIC",
     "zero-shot": "zero_shot:ZERO_SHOT",
+    "zero-shot-finetune": "zero_shot_finetune:ZERO_SHOT_FINETUNE",
     "open-set": "open_set:OPEN_SET",
     "open-set-finetune": "open_set_finetune:OPEN_SET_FINETUNE",
     "clustering": "clustering:CLUSTERING",

@@ -59,22 +59,39 @@ class ClassMeaning(ProtocolSettings):
         return None if path is None else path.name
 
 
-class ZeroShotSettings(HeadTraining, ClassMeaning):
-    """A scorer of videos and class names, trained on seen classes.
+class ScorerSettings(ProtocolSettings):
+    """What judges how well a video fits a class.
 
     Attributes:
         text_width: Width of what the text encoder gives.
         joint_width: Width of the space that videos and classes are brought into.
         hidden_width: Width of the hidden layer that judges a pair.
         dropout: Dropout there.
-        average: How clips become an item: ``probability``, as in the papers, or ``score``.
     """
 
-    epochs: Count = 50
     text_width: Count = 768
     joint_width: Count = 1024
     hidden_width: Count = 512
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+
+    def scorer(self, features: int, embedding: int) -> ZeroShotScorer:
+        """A new one; draws from torch's global generator.
+
+        Args:
+            features: Width of the features of videos.
+            embedding: Width of the word vectors.
+        """
+        return ZeroShotScorer(features, embedding, self.text_width, self.joint_width, self.hidden_width, self.dropout)
+
+
+class ZeroShotSettings(HeadTraining, ScorerSettings, ClassMeaning):
+    """A scorer of videos and class names, trained on seen classes.
+
+    Attributes:
+        average: How clips become an item: ``probability``, as in the papers, or ``score``.
+    """
+
+    epochs: Count = 50
     average: Average = "probability"
 
 
@@ -183,14 +200,7 @@ def zero_shot(fold: Fold, modality: str, settings: ZeroShotSettings) -> Outcome:
     features, labels = torch.from_numpy(train.values).to(device), torch.from_numpy(train.labels).to(device)
     seen = torch.from_numpy(meanings.seen).to(device)
     with drawn_with(settings.seed, device):
-        scorer = ZeroShotScorer(
-            features.shape[1],
-            seen.shape[1],
-            settings.text_width,
-            settings.joint_width,
-            settings.hidden_width,
-            settings.dropout,
-        )
+        scorer = settings.scorer(features.shape[1], seen.shape[1])
         prepare = Standardized(features if settings.standardize else None)
         network = nn.ModuleDict({"prepare": prepare, "scorer": scorer}).to(device)
         history = train_head(
@@ -227,8 +237,14 @@ def zero_shot_outcome(
     )
 
 
-def _narrowed(parts: Mapping[str, MediaSet], settings: ClassMeaning) -> tuple[Mapping[str, MediaSet], tuple[str, ...]]:
-    """The media of the unseen classes; names and words are checked here, before anything is embedded."""
+def narrowed_to_unseen(
+    parts: Mapping[str, MediaSet], settings: ClassMeaning
+) -> tuple[Mapping[str, MediaSet], tuple[str, ...]]:
+    """The media of the unseen classes; names and words are checked here, before anything is embedded.
+
+    Raises:
+        EvaluationError: As `only_new` and `words_of_classes`.
+    """
     narrowed, warnings = only_new(parts, settings.target_classes)
     words_of_classes(narrowed["train"].class_names or (), narrowed["target"].class_names or (), settings)
     return narrowed, warnings
@@ -241,5 +257,5 @@ ZERO_SHOT = Protocol(
     zero_shot,
     presets=ZERO_SHOT_PRESETS,
     needs_target=True,
-    needs=lambda settings: Needs(narrow=partial(_narrowed, settings=settings)),
+    needs=lambda settings: Needs(narrow=partial(narrowed_to_unseen, settings=settings)),
 )
