@@ -105,15 +105,63 @@ OWN = {"pretraining/masked_decoder.py"}
 SERVES = {"cnn14": "ccl"}
 
 
+def preset_tables(tree: ast.AST) -> Iterator[ast.expr]:
+    """What is given as ``presets=`` or to a name that ends in ``PRESETS``.
+
+    The keys there are papers, not families: settings that a paper published for a protocol. A family is evaluated by
+    every protocol without a row in any of these tables, and a paper without a family can have one; so adding a family
+    does not touch them. Whatever else a module of the evaluation says of a family counts as everywhere.
+    """
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(keywords=keywords):
+                yield from (keyword.value for keyword in keywords if keyword.arg == "presets")
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name.endswith("PRESETS"):
+                yield value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if name.endswith("PRESETS"):
+                yield value
+
+
+def rows(table: ast.expr) -> Iterator[ast.AST]:
+    """The keys of a table, and the papers of other tables that its rows are taken from (``SVM_PRESETS["xkd"]``)."""
+    for node in ast.walk(table):
+        match node:
+            case ast.Dict(keys=keys):
+                for key in keys:
+                    yield from ast.walk(key) if key is not None else ()
+            case ast.DictComp(key=key):
+                yield from ast.walk(key)
+            case ast.Subscript(value=ast.Name(id=name), slice=key) if name.endswith("PRESETS"):
+                yield key
+
+
 def lines_that_name(family: str, tree: ast.AST) -> set[int]:
     """Lines of code, imports left out, with a name or a key that contains the family's; sentences are no keys."""
+    papers = {node for table in preset_tables(tree) for node in rows(table)}
     lines = set()
     for node in ast.walk(tree):
+        if node in papers:
+            continue
         match node:
             case ast.Name(id=text) | ast.Attribute(attr=text) | ast.Constant(value=str(text)):
                 if re.fullmatch(rf"\S*{family}\S*", text, re.IGNORECASE):
                     lines.add(node.lineno)
     return lines
+
+
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        ('PRESETS = {"xkd": 1, "xkd/audio": 2} | {f"xkd-{one}": one for one in range(2)}', set()),
+        ('X_PRESETS: dict[str, int] = {"a": PRESETS["xkd"]["seed"]}', set()),
+        ('Protocol("name", presets={"xkd": {}})', set()),
+        ('PRESETS = {"a": "xkd"}', {1}),
+        ('TABLE = {"xkd": 1}', {1}),
+        ('if model == "xkd":\n    run(PRESETS["a"])', {1}),
+    ],
+)
+def test_the_search_for_a_family_leaves_out_the_papers_of_presets_and_nothing_else(code: str, lines: set[int]) -> None:
+    assert lines_that_name("xkd", ast.parse(code)) == lines
 
 
 @pytest.mark.parametrize("family", sorted({model_type.split("_")[0] for model_type in FAMILIES}))
