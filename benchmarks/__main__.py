@@ -19,6 +19,7 @@ BENCHMARKS = (
     "data_pipeline",
     "kmeans",
     "retrieval",
+    "svm_sweep",
     "first_use",
 )
 

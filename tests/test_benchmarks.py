@@ -5,7 +5,15 @@ import torch
 
 from avzoo import CCLVideoConfig, CrissCrossAudioConfig
 from avzoo.data.synthetic import SyntheticSpec, write_set
-from benchmarks import checkpoint_loading, convnet_forward, data_pipeline, finetune_step, method_steps, retrieval
+from benchmarks import (
+    checkpoint_loading,
+    convnet_forward,
+    data_pipeline,
+    finetune_step,
+    method_steps,
+    retrieval,
+    svm_sweep,
+)
 from benchmarks.common import Ratio, Report, in_turn, table
 from benchmarks.training_steps import avzoo_step, plain_step, state_bytes, views
 
@@ -102,3 +110,12 @@ def test_the_finetune_step_and_its_peer_see_the_same_clips():
     ours, peer = (int(row["parameters"].replace(",", "")) for row in report.measurements)
     assert ours == pytest.approx(peer, rel=0.03)
     assert all(row["clips/s"] > 0 for row in report.measurements) and report.ratios[0].at_least == 1.0
+
+
+def test_the_svm_sweep_says_what_scikit_learn_says():
+    report = Report("svm_sweep")
+    svm_sweep.measure(report, count=200, width=16, classes=4)
+    assert [row["C"] for row in report.measurements] == list(svm_sweep.COSTS)
+    assert all(row["predictions that differ"] == 0 for row in report.measurements)
+    assert all(0.5 < row["avzoo top-1"] == row["scikit-learn top-1"] for row in report.measurements)
+    assert report.ratios[-1].value == 100 and all(len(times) == 6 for times in report.samples.values())

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
+from . import linear_presets
 from .arrays import EvaluationError
 from .clip_values import ClipValues
 from .feature_classifier import ClassifierSettings, fit_classifier, needs_of_classifier
 from .feature_norm import unit
-from .linear_svm import PRESETS as SVM_PRESETS
 from .parts import require_fit
 from .protocol import ByModality, Fold, Outcome, Protocol
 from .scoring import classification_figures
@@ -106,19 +105,12 @@ def _run(fold: Fold, modality: str, settings: FusionSettings) -> Outcome:
     return Outcome(figures, predictions, details=details, warnings=remarks + fitted.warnings)
 
 
-#: Kinetics-Sound: XKD joins vectors of unit length; CrissCross joins max-pooled features as they are. The costs of both
-#: are those of their SVMs; CrissCross does not say which it tries here.
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "xkd": {"seed": SVM_PRESETS["xkd"]["seed"], "linear_svm": {"costs": SVM_PRESETS["xkd"]["costs"]}},
-    "crisscross": {"norm": None, "linear_svm": SVM_PRESETS["crisscross"]},
-}
-
 FUSION = Protocol(
     "fusion",
     "picture and sound in one classifier: their features joined clip by clip, scores of clips averaged to items",
     FusionSettings,
     _run,
-    PRESETS,
+    linear_presets.FUSION,
     across=True,
     needs=needs_of_classifier,
 )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -108,13 +107,9 @@ def _run(fold: Fold, modality: str, settings: KNNSettings) -> Outcome:
     return Outcome(figures, predictions, details={"vectors": len(model.gallery)}, warnings=warnings)
 
 
-#: DINO's; none of the seed papers classifies by neighbours.
-PRESETS: Mapping[str, Mapping[str, Any]] = {}
-
 KNN = Protocol(
     "knn",
     "the classes of the nearest training features by cosine, weighted or counted",
     KNNSettings,
     _run,
-    PRESETS,
 )

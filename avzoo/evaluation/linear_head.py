@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from avzoo.models.classification import ClassificationHead
 from avzoo.models.configuration_encoder import EncoderConfig
 
+from . import linear_presets
 from .arrays import EvaluationError
 from .clip_values import ClipValues
 from .head_training import HeadTraining, Standardized, drawn_with, head_device, outputs, train_head
@@ -160,69 +161,10 @@ def _run(fold: Fold, modality: str, settings: LinearSettings) -> Outcome:
     return Outcome(figures, predictions, details=fitted.details, warnings=remarks + fitted.warnings)
 
 
-#: Learning rates of the linear heads of the thesis on the classes of TinyVirat, by pretraining method.
-LEARNING_RATES: Mapping[str, float] = {
-    "supervised": 8e-5,
-    "simclr": 8e-5,
-    "moco": 3.2e-4,
-    "byol": 1.28e-3,
-    "simsiam": 1.6e-4,
-    "dino": 6.4e-4,
-    "mae": 4e-5,
-}
-
-_PAPER: Mapping[str, Any] = {"standardize": False, "warmup_epochs": 0.0}
-
-_THESIS: Mapping[str, Any] = {
-    **_PAPER,
-    "norm": "batch",
-    "optimizer": "sgd",
-    "momentum": 0.9,
-    "weight_decay": 1e-5,
-    "epochs": 100,
-    "warmup_epochs": 20.0,
-    "batch_size": 32,
-}
-
-#: - ``xkd/audio``: paper and released configuration for FSD50K. ``xkd/video``: released configuration for Kinetics400,
-#:   of 256 clips on each of four machines; the paper's figure is of an SVM.
-#: - ``crisscross``: released configuration for DCASE2014, at a fixed rate.
-#: - ``vssl``: released code, Moments in Time to TinyVirat; the plain preset has the rate of SimCLR and supervision.
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "xkd": _PAPER,
-    "xkd/audio": {
-        "dropout": 0.3,
-        "learning_rate": 1e-3,
-        "schedule": "constant",
-        "weight_decay": 1e-5,
-        "epochs": 50,
-        "batch_size": 256,
-    },
-    "xkd/video": {
-        "learning_rate": 0.01,
-        "warmup_epochs": 10.0,
-        "weight_decay": 0.0,
-        "epochs": 100,
-        "batch_size": 1024,
-    },
-    "crisscross": {
-        **_PAPER,
-        "dropout": 0.1,
-        "norm": "l2",
-        "optimizer": "adam",
-        "learning_rate": 0.007,
-        "schedule": "constant",
-        "weight_decay": 1e-5,
-        "epochs": 200,
-        "batch_size": 512,
-    },
-    "vssl": {**_THESIS, "learning_rate": LEARNING_RATES["simclr"]},
-} | {f"vssl-{method}": {**_THESIS, "learning_rate": rate} for method, rate in LEARNING_RATES.items()}
-
 LINEAR = Protocol(
     "linear",
     "a fully connected layer trained on frozen features; several labels by binary cross-entropy",
     LinearSettings,
     _run,
-    PRESETS,
+    linear_presets.LINEAR,
 )

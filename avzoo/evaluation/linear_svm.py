@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings as python_warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
+from . import linear_presets
 from .arrays import EvaluationError
 from .clip_values import ClipValues
 from .feature_norm import FeatureNorm, Norm
@@ -109,22 +110,20 @@ def fit_linear_svm(train: ClipValues, settings: LinearSVMSettings, test: ClipVal
             labels, with liblinear; no ``test`` where it decides.
     """
     learned_classes(train.items)
-    if settings.solver != "newton" and train.items.multilabel:
-        raise EvaluationError(f"{settings.solver} learns one label per item; take solver=newton for several")
     costs = sorted(set(settings.costs))
     if len(costs) == 1:
-        return _told(next(_sweep(train, costs, settings)))
+        return _told(next(sweep(train, costs, settings)))
     if settings.choose_on == "test":
         return _chosen_on_test(train, costs, settings, test)
     totals, start = dict.fromkeys(costs, 0.0), {}
     parts = list(_parts(train, settings))
     for out in parts:
         learn, decide = train.select(np.flatnonzero(~out)), train.select(np.flatnonzero(out))
-        for model in _sweep(learn, costs, settings):
+        for model in sweep(learn, costs, settings):
             totals[model.cost] += _figure(model, decide) / len(parts)
             start[model.cost] = model.weights
     chosen = _best(totals)
-    return _told(next(_sweep(train, [chosen], settings, start[chosen])), totals)
+    return _told(next(sweep(train, [chosen], settings, start[chosen])), totals)
 
 
 def _chosen_on_test(
@@ -132,7 +131,7 @@ def _chosen_on_test(
 ) -> LinearSVM:
     if test is None:
         raise EvaluationError("choose_on=test needs the test clips")
-    models = {model.cost: model for model in _sweep(train, costs, settings)}
+    models = {model.cost: model for model in sweep(train, costs, settings)}
     choice = {cost: _figure(model, test) for cost, model in models.items()}
     leak = "the cost was chosen on the test part, as the papers do, which flatters the figures"
     return _told(models[_best(choice)], choice, leak)
@@ -168,10 +167,22 @@ def _told(model: LinearSVM, choice: Mapping[float, float] | None = None, *warnin
     return replace(model, choice=choice, warnings=warnings)
 
 
-def _sweep(
-    train: ClipValues, costs: list[float], settings: LinearSVMSettings, start: NDArray[np.float64] | None = None
+def sweep(
+    train: ClipValues, costs: Sequence[float], settings: LinearSVMSettings, start: NDArray[np.float64] | None = None
 ) -> Iterator[LinearSVM]:
-    """A classifier for every cost, in the order given."""
+    """A classifier for every cost, in the order given, which is best a rising one: each starts from the one before.
+
+    Args:
+        train: Clips to learn from.
+        costs: Values of ``C``.
+        settings: How; nothing is chosen.
+        start: Weights to start the first from, ``(D + 1, K)``.
+
+    Raises:
+        EvaluationError: Fewer than two classes, or several labels with liblinear.
+    """
+    if settings.solver != "newton" and train.items.multilabel:
+        raise EvaluationError(f"{settings.solver} learns one label per item; take solver=newton for several")
     norm = FeatureNorm.fit(train.values, settings.norm)
     learned = learned_classes(train.items)
     solve = _newton if settings.solver == "newton" else _liblinear
@@ -186,7 +197,7 @@ def _newton(
     values: NDArray[np.float32],
     train: ClipValues,
     learned: NDArray[np.bool_],
-    costs: list[float],
+    costs: Sequence[float],
     settings: LinearSVMSettings,
     start: NDArray[np.float64] | None,
 ) -> Iterator[tuple[NDArray[np.float64], bool]]:
@@ -208,7 +219,7 @@ def _liblinear(
     values: NDArray[np.float32],
     train: ClipValues,
     learned: NDArray[np.bool_],
-    costs: list[float],
+    costs: Sequence[float],
     settings: LinearSVMSettings,
     start: NDArray[np.float64] | None,
 ) -> Iterator[tuple[NDArray[np.float64], bool]]:
@@ -254,28 +265,11 @@ def needs(settings: LinearSVMSettings) -> Needs:
     return Needs(two_per_class=len(set(settings.costs)) > 1 and settings.choose_on != "test")
 
 
-_RELEASED: Mapping[str, Any] = {"costs": (1e-3, 1e-2, 1e-1, 1.0)}
-
-#: Costs and seeds of the papers. All of them report the cost that is best on the test part: ``choose_on=test``.
-#:
-#: - ``xkd``: paper, six costs, as in the released configurations for ESC50 and Kinetics-Sound. The released
-#:   configurations for the sets of videos have four of them.
-#: - ``crisscross``: paper, UCF101 and HMDB51, and released configuration for ESC50.
-#: - ``vssl``: released code, on which its tables of linear evaluation rest.
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "xkd": {"costs": (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0), "seed": 99_999},
-    "xkd/ucf101": _RELEASED,
-    "xkd/hmdb51": _RELEASED,
-    "xkd/kinetics400": _RELEASED,
-    "crisscross": {"costs": (1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 1.0)},
-    "vssl": {"costs": (1e-4, 1e-3, 1e-2, 1e-1, 1.0), "seed": 42},
-}
-
 LINEAR_SVM = Protocol(
     "linear-svm",
     "a linear SVM on frozen features, its cost chosen on held-out items; scores of clips averaged to items",
     LinearSVMSettings,
     _run,
-    PRESETS,
+    linear_presets.SVM,
     needs=needs,
 )
