@@ -19,6 +19,7 @@ from avzoo.pretraining.schedules import cosine_schedule
 
 from .arrays import EvaluationError
 from .clip_values import ClipValues, Items
+from .presets_vssl_shift import EGOCENTRIC_PRESETS
 from .protocol import Fold, Outcome, Predictions, Protocol, ProtocolSettings
 from .scoring import multilabel_figures
 
@@ -284,6 +285,6 @@ EGOCENTRIC = Protocol(
     summary="video and text in one space, learned from narrations on frozen features; mAP of classes as sentences",
     settings=EgocentricSettings,
     run=run,
-    presets={"vssl": {"repeated": "negatives"}},
+    presets=EGOCENTRIC_PRESETS,
     needs_target=True,
 )

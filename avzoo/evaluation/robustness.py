@@ -17,12 +17,12 @@ from avzoo.extract import Encoder
 from .arrays import EvaluationError
 from .clip_features import clip_features
 from .clip_plan import ClipPlan
-from .clip_presets import plans
 from .clip_values import ClipValues
 from .feature_classifier import ClassifierSettings, fit_classifier, needs_of_classifier
 from .finetuning import FinetuneSettings, finetune
 from .parts import require_fit
 from .perturbations import LEVELS, perturbations, robustness
+from .presets_vssl_shift import ROBUSTNESS_PRESETS
 from .protocol import MediaFold, MediaProtocol, Needs, Outcome
 from .scoring import Average, classification_figures
 from .shift_finetune import media_scores
@@ -139,17 +139,11 @@ def _needs(settings: RobustnessSettings) -> Needs:
     return needs_of_classifier(settings)
 
 
-#: The study does not say how many clips its figures under perturbation are of: those of its other tests are taken.
 ROBUSTNESS = MediaProtocol(
     name="robustness",
     summary="tested on pictures that are held, thinned out, reversed or of few pixels, and what accuracy is left",
     settings=RobustnessSettings,
     run=run,
-    presets={
-        "vssl": {
-            "train": plans("vssl", "train", "video").model_dump(),
-            "test": plans("vssl", "test", "video").model_dump(),
-        }
-    },
+    presets=ROBUSTNESS_PRESETS,
     needs=_needs,
 )

@@ -15,8 +15,7 @@ from .arrays import EvaluationError
 from .clip_values import ClipValues
 from .feature_classifier import ClassifierSettings, FittedClassifier, fit_classifier, needs_of_classifier
 from .label_map import ClassMap, Merge, map_clips, map_scores, with_shared_class
-from .linear_head import PRESETS as LINEAR_PRESETS
-from .linear_svm import PRESETS as SVM_PRESETS
+from .presets_vssl_shift import SHIFT_PRESETS
 from .protocol import Fold, Needs, Outcome, Predictions, Protocol, ProtocolSettings
 from .scoring import Average, classification_figures
 from .shared_classes import SharedClasses, shared_classes
@@ -211,22 +210,12 @@ def _left_out(left: int, of: int) -> str:
     return f"{left} of {of} target items have no shared class and were left out"
 
 
-#: The study's SVM; and its linear layers of MiT to TinyVIRAT, by method.
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "vssl": {"linear_svm": SVM_PRESETS["vssl"], "seed": SVM_PRESETS["vssl"]["seed"]},
-    **{
-        f"{name}-tinyvirat": {"classifier": "linear", "linear": values}
-        for name, values in LINEAR_PRESETS.items()
-        if name.startswith("vssl-")
-    },
-}
-
 SHIFT = Protocol(
     name="shift",
     summary="learned on one set, tested on it and on another of the same classes in a different world; the difference",
     settings=ShiftSettings,
     run=run,
-    presets=PRESETS,
+    presets=SHIFT_PRESETS,
     needs_target=True,
     needs=_needs,
 )

@@ -13,9 +13,9 @@ from .clip_features import clip_features
 from .clip_plan import ClipPlan
 from .clip_values import ClipValues
 from .finetuning import Classifier, FinetuneSettings, finetune
-from .finetuning.presets import PRESETS
 from .finetuning.scores import as_encoder
 from .label_map import map_media
+from .presets_vssl_shift import SHIFT_FINETUNE_PRESETS
 from .protocol import MediaFold, MediaProtocol, Needs, Outcome
 from .shared_classes import shared_classes
 from .shift import MapSettings, Shared, shift_outcome
@@ -88,7 +88,7 @@ SHIFT_FINETUNE = MediaProtocol(
     summary="the encoder finetuned on one set, tested on it and on another in a different world; the difference",
     settings=ShiftFinetuneSettings,
     run=run,
-    presets={name: values for name, values in PRESETS.items() if name.startswith("vssl")},
+    presets=SHIFT_FINETUNE_PRESETS,
     needs_target=True,
     needs=lambda settings: Needs(two_per_class=settings.choose == "best validation epoch"),
 )
