@@ -101,6 +101,18 @@ def check_request(request: Request, protocol: AnyProtocol) -> None:
         check_card(request.card)
 
 
+def check_modalities(request: Request, data: Benchmark) -> None:
+    """Refuses a modality that a set has not.
+
+    Raises:
+        EvaluationError: says which the set has.
+    """
+    had = {*data.modalities, *(("joint",) if len(data.modalities) > 1 else ())}
+    lost = [one for one in request.modalities if one.removesuffix("_projection") not in had]
+    if lost:
+        raise EvaluationError(f"{data.name} has no {lost[0]}, only {' and '.join(data.modalities)}")
+
+
 def preset_warnings(request: Request, protocol: AnyProtocol) -> list[str]:
     """A word where a paper has no such protocol."""
     if request.preset is None or any(name.partition("/")[0] == request.preset for name in protocol.presets):

@@ -21,7 +21,7 @@ from .fold_features import FoldFeatures, OnProgress, PlannedFeatures, TableFeatu
 from .fold_media import ReadSets, read_sets
 from .protocol import Fold, MediaFold, MediaProtocol, Needs, Outcome, Protocol, ProtocolSettings
 from .protocols import AnyProtocol, load_protocol
-from .request import Request, check_request, named_set, plans_for, preset_warnings, settings_for
+from .request import Request, check_modalities, check_request, named_set, plans_for, preset_warnings, settings_for
 from .results import Evaluation, ModalityResult, ModelUsed, ProtocolUsed
 
 #: Folder below that of the results in which clip features are kept, unless another is named.
@@ -45,6 +45,7 @@ def evaluate(request: Request, out: Path, on_progress: OnProgress = lambda _, __
     check_request(request, protocol)
     table = None if request.features is None else FeatureTable(request.features)
     data = named_set(request, request.data, request.own_folds)
+    check_modalities(request, data)
     target = None if request.target is None else named_set(request, request.target)
     asked = ("joint",) if protocol.across else request.modalities or data.modalities
     settings = {one: settings_for(request, protocol, data.name, one) for one in asked}

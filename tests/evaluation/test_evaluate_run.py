@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,16 @@ def test_what_is_refused_before_data_or_model_are_touched(
     (tmp_path / "cat" / "a.wav").write_bytes(b"no sound")
     with pytest.raises(EvaluationError, match=message):
         evaluate(request(tmp_path, tmp_path, **options), tmp_path)
+
+
+@pytest.mark.parametrize("modality", ["video", "joint", "video_projection"])
+def test_a_modality_that_the_set_has_not_is_refused(modality: str, tmp_path: Path, use: Callable[[Any], None]) -> None:
+    use(NEAREST)
+    for take in range(2):
+        (tmp_path / f"0_ann_{take}.wav").write_bytes(b"no sound")
+    asked = replace(request(tmp_path, tmp_path, modalities=(modality,)), data=f"fsdd:{tmp_path}")
+    with pytest.raises(EvaluationError, match=f"fsdd has no {modality}, only audio"):
+        evaluate(asked, tmp_path)
 
 
 def test_a_second_set_is_asked_for_where_it_is_needed(tmp_path: Path, use: Callable[[Any], None]) -> None:
