@@ -269,8 +269,10 @@ def test_grid_by_the_names_of_its_files(write: Write) -> None:
     assert found.label_sets == ("digit", "letter", "colour", "command", "preposition", "adverb", "speaker")
     parts = [found.splits(fold=fold, labels="colour") for fold in found.folds]
     assert sorted(path for each in parts for path in each["test"].paths) == sorted(root.glob("s*/*.mpg"))
-    for each in parts:  # all colours and digits alike in all folds
+    for fold, each in zip(found.folds, parts, strict=True):  # all colours and digits alike in all folds
         assert sorted(numbers(each["test"])) == sorted([0, 1, 2, 3] * 4)
+        digits = numbers(found.split("test", fold, "digit"))
+        assert all(2 <= digits.count(digit) <= 4 for digit in range(5))
     item = next(i for i, path in enumerate(parts[0]["train"].paths) if path.stem == "lwab1n")
     told = {labels: found.split("train", 1, labels) for labels in found.label_sets}
     assert {labels: classes(each)[numbers(each)[item]] for labels, each in told.items() if labels != "speaker"} == {

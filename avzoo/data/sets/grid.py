@@ -56,13 +56,15 @@ def grid(name: str, root: Path) -> Benchmark:
     one, ``speaker``. A table ``labels.csv`` (``file`` and any of these columns) and alignments ``NAME.align`` have to
     say what the names say. Of several copies of a sentence by one speaker, the first video is taken.
 
-    The set has no official folds. Here sentences, sorted by speaker, colour, digit and name, are dealt into five: each
-    has all colours and digits alike, whatever the label set, and all speakers.
+    The set has no official folds. Here sentences, sorted by speaker, colour, digit and name, are dealt into five, each
+    colour from the fold after that of the one before: each has all speakers, colours and digits as evenly as can be,
+    whatever the label set.
 
     Raises:
         DataError: No file is named after a sentence, or a table or an alignment says something else than the names.
     """
     sentences = _sentences(root)
+    dealt = _dealt(sentences)
     speakers = {sentence.words.get("speaker") for sentence in sentences}
     known_speakers = None not in speakers and len(speakers) > 1
     words = ("digit", "letter", "colour", "command", "preposition", "adverb")
@@ -75,9 +77,9 @@ def grid(name: str, root: Path) -> Benchmark:
         known = Classes(names, classes, root)
 
         def entries() -> Iterator[Listed]:
-            for position, sentence in enumerate(sentences):
+            for sentence, tested in zip(sentences, dealt, strict=True):
                 number = known.number(sentence.words[labels])
-                if number is not None and (position % _FOLDS == int(fold) - 1) == (part == "test"):
+                if number is not None and (tested == int(fold) - 1) == (part == "test"):
                     yield Listed(sentence.path.name, sentence.path, (number,))
 
         return gather(entries(), root, known.names)
@@ -116,6 +118,17 @@ def _sentences(root: Path) -> list[_Sentence]:
         return words.get("speaker", ""), words["colour"], digits.index(words["digit"]), sentence.path.stem
 
     return sorted(found.values(), key=order)
+
+
+def _dealt(sentences: list[_Sentence]) -> list[int]:
+    """The fold of every sentence, from 0.
+
+    Were they dealt on and on, a digit would be in the same folds with all colours and speakers, whose numbers are often
+    multiples of the folds', and in none of the others.
+    """
+    groups = [(sentence.words.get("speaker"), sentence.words["colour"]) for sentence in sentences]
+    turn = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    return [(position + turn[group]) % _FOLDS for position, group in enumerate(groups)]
 
 
 def _table(root: Path) -> dict[str, dict[str, str]]:
