@@ -91,7 +91,8 @@ def clips_of_vectors(
     if not vectors:
         raise EvaluationError("there are no vectors to make items of")
     given = np.asarray(labels)
-    items = Items(tuple(vectors), given.astype(np.bool_ if given.dtype == np.bool_ else np.int64), class_names)
+    several = given.dtype == np.bool_
+    items = Items(tuple(vectors), np.asarray(given, np.bool_) if several else np.asarray(given, np.int64), class_names)
     counts = [len(rows) for rows in vectors.values()]
     return ClipValues(
         items,
