@@ -24,7 +24,7 @@ from avzoo.pretraining.kmeans import KMeansResult, kmeans
 
 from .arrays import EvaluationError
 from .clip_values import ClipValues, Items
-from .protocol import Fold, Needs, Outcome, Predictions, Protocol, ProtocolSettings
+from .protocol import Fold, ItemFigures, Needs, Outcome, Predictions, Protocol, ProtocolSettings
 from .retrieval import item_features
 
 #: What the thesis does not say, as the details of every outcome tell.
@@ -191,7 +191,8 @@ def run(fold: Fold, modality: str, settings: ClusteringSettings) -> Outcome:
     if settings.part == "test" and settings.level == "items" and (agreed.matched >= 0).all():
         scores = np.eye(len(items.class_names), dtype=np.float32)[agreed.matched[clusters]]
         predictions = Predictions(items, scores)
-    return Outcome(figures, predictions, details=details)
+    right = ItemFigures(items.names, {"accuracy": (agreed.matched[clusters] == labels).astype(np.float64)})
+    return Outcome(figures, predictions, item_figures=right, details=details)
 
 
 def _points(fold: Fold, modality: str, settings: ClusteringSettings) -> tuple[NDArray[np.float32], Items]:

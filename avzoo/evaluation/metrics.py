@@ -28,6 +28,7 @@ class RetrievalScores:
         num_queries: Queries counted: those with a target in the gallery.
         gallery: Items that each was compared with.
         ranks: Rank of the nearest target of every query, from 1; 0 for those that are not counted, int64 ``(Q,)``.
+        precision: Average precision of every query; 0 for those that are not counted, float64 ``(Q,)``.
     """
 
     recall: dict[int, float]
@@ -38,6 +39,7 @@ class RetrievalScores:
     num_queries: int
     gallery: int
     ranks: NDArray[np.int64]
+    precision: NDArray[np.float64]
 
 
 def target_ranks(queries: ArrayLike, gallery: ArrayLike, relevant: ArrayLike) -> NDArray[np.int64]:
@@ -217,6 +219,7 @@ def _scores(ranking: Ranking, ks: Sequence[int]) -> RetrievalScores:
         num_queries=len(first),
         gallery=ranking.size,
         ranks=ranking.first,
+        precision=ranking.precision,
     )
 
 

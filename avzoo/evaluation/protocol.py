@@ -64,6 +64,24 @@ class Predictions:
     items: Items
     scores: NDArray[np.float32]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The items by name."""
+        return self.items.names
+
+
+@dataclass(frozen=True, eq=False)
+class ItemFigures:
+    """Figures that are means over items, item by item.
+
+    Attributes:
+        names: The items by name, ``N`` of them; the clips of one item have one name.
+        values: What each adds to the mean, float64 ``(N,)``, by the name of the figure; NaN for those not counted.
+    """
+
+    names: tuple[str, ...]
+    values: Mapping[str, NDArray[np.float64]]
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
@@ -75,6 +93,7 @@ class Outcome:
             intervals come from these.
         target_predictions: The same of the second set, in protocols that classify it. Figures of it begin with
             ``target``, for example ``target top-1``.
+        item_figures: Figures that are not of the predictions, item by item, from which their confidence intervals come.
         details: Anything else worth keeping, as JSON types: the chosen cost, whether a solver converged.
         warnings: Sentences that a reader of the figures must see.
     """
@@ -82,6 +101,7 @@ class Outcome:
     figures: Mapping[str, float]
     predictions: Predictions | None = None
     target_predictions: Predictions | None = None
+    item_figures: ItemFigures | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

@@ -20,7 +20,7 @@ from avzoo.extract.files import replacing
 from .arrays import EvaluationError
 from .confusion_picture import draw_confusion
 from .predictions_file import PREDICTIONS_FILE, PartKey, write_predictions
-from .protocol import Outcome, Predictions
+from .protocol import ItemFigures, Outcome, Predictions
 from .scoring import confusion, per_class
 from .significance import Interval, intervals
 from .significance import statistics as resampled
@@ -30,7 +30,7 @@ _FORMAT = 1
 #: Parts of a fold that outcomes have predictions of, and how the figures of each begin.
 _PREFIXES = {"test": "", "target": "target "}
 _NO_SHARES = ("median rank",)
-# What a figure may differ from the same one computed from the predictions, to be given their interval.
+# What a figure may differ from the same one computed from the items, to be given their interval.
 _SAME = 1e-5
 
 
@@ -42,7 +42,7 @@ class Figure:
         mean: Mean over folds.
         deviation: Standard deviation over folds, of a sample; None for one fold.
         folds: Its value in every fold, in order.
-        interval: Bootstrap interval of the mean over items; None for figures that are not of predictions.
+        interval: Bootstrap interval of the mean over items; None for figures that are not of items.
     """
 
     mean: float
@@ -144,6 +144,7 @@ class ModalityResult:
         known: dict[str, Interval] = {}
         for part, prefix in _PREFIXES.items():
             known |= _intervals(self.predictions(part), outcomes, prefix)
+        known |= _intervals([outcome.item_figures for outcome in outcomes if outcome.item_figures], outcomes)
         names = dict.fromkeys(name for outcome in outcomes for name in outcome.figures)
         return {name: _figure(name, outcomes, known.get(name)) for name in names}
 
@@ -270,13 +271,15 @@ def _figure(name: str, outcomes: Sequence[Outcome], interval: Interval | None) -
     return Figure(statistics.fmean(values), deviation, values, interval)
 
 
-def _intervals(folds: Sequence[Predictions], outcomes: Sequence[Outcome], prefix: str) -> dict[str, Interval]:
-    """The intervals of the figures that are those of the predictions, by the names that the outcomes give them."""
+def _intervals(
+    folds: Sequence[Predictions | ItemFigures], outcomes: Sequence[Outcome], prefix: str = ""
+) -> dict[str, Interval]:
+    """The intervals of the figures that are those of the items, by the names that the outcomes give them."""
     if not folds or len(folds) < len(outcomes):
         return {}
     found = intervals(folds)
     for fold, outcome in zip(folds, outcomes, strict=True):
-        once = np.ones((1, len(fold.items)))
+        once = np.ones((1, len(fold.names)))
         for name, statistic in resampled(fold).items():
             stated = outcome.figures.get(prefix + name)
             if stated is None or abs(stated - statistic(once)[0]) > _SAME:

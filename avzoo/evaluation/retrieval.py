@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from avzoo.extract.embeddings import l2_normalize
 from .arrays import EvaluationError
 from .clip_values import ClipValues
 from .metrics import RetrievalScores, class_retrieval, cross_modal_retrieval
-from .protocol import ByModality, Fold, Needs, Outcome, Predictions, Protocol, ProtocolSettings
+from .protocol import ByModality, Fold, ItemFigures, Needs, Outcome, Predictions, Protocol, ProtocolSettings
 from .ranking import Directions, class_similarities
 
 _OTHER = {"video": "audio", "audio": "video"}
@@ -71,19 +71,30 @@ def run(fold: Fold, modality: str, settings: RetrievalSettings) -> Outcome:
     test = fold.test[modality]
     scores = _by_class(fold, modality, modality, settings)
     figures = _figures(scores, "")
+    names = test.items.names
+    of_items = _of_items(scores, names, names, "")
     details = {"queries": scores.num_queries, "gallery": scores.gallery}
     warnings = []
     if silent := len(test.items) - scores.num_queries:
         warnings.append(f"{silent} test items have no item of their class to find and did not ask")
     for source, target in _pairs(fold.test, modality, settings):
         to = target.removesuffix("_projection")
-        figures |= _figures(_by_class(fold, source, target, settings), f"to {to} class ")
-        scores, lacking = _by_instance(fold, source, target, settings)
+        scores = _by_class(fold, source, target, settings)
+        figures |= _figures(scores, f"to {to} class ")
+        of_items |= _of_items(scores, fold.test[source].items.names, names, f"to {to} class ")
+        scores, asking, lacking = _by_instance(fold, source, target, settings)
         figures |= _figures(scores, f"to {to} instance ")
+        of_items |= _of_items(scores, asking, names, f"to {to} instance ")
         details[f"to {to} instance queries"] = scores.num_queries
         if lacking:
             warnings.append(f"{lacking} test items have only one of {source} and {target} and were left out across")
-    return Outcome(figures, _predictions(fold, modality, settings), details=details, warnings=tuple(warnings))
+    return Outcome(
+        figures,
+        _predictions(fold, modality, settings),
+        item_figures=ItemFigures(names, of_items),
+        details=details,
+        warnings=tuple(warnings),
+    )
 
 
 def _gallery(fold: Fold, modality: str, settings: RetrievalSettings) -> ClipValues:
@@ -116,8 +127,10 @@ def _by_class(fold: Fold, source: str, target: str, settings: RetrievalSettings)
     return class_retrieval(queries, test.items.labels, settings.ks, gallery=items, gallery_labels=gallery.items.labels)
 
 
-def _by_instance(fold: Fold, source: str, target: str, settings: RetrievalSettings) -> tuple[RetrievalScores, int]:
-    """Retrieval of the same item in another modality, and how many items have only one of the two."""
+def _by_instance(
+    fold: Fold, source: str, target: str, settings: RetrievalSettings
+) -> tuple[RetrievalScores, list[str], int]:
+    """Retrieval of the same item in another modality, the items that ask, and how many have only one of the two."""
     test, other = fold.test[source], fold.test[target]
     row = {name: number for number, name in enumerate(other.items.names)}
     shared = [(number, row[name]) for number, name in enumerate(test.items.names) if name in row]
@@ -126,7 +139,9 @@ def _by_instance(fold: Fold, source: str, target: str, settings: RetrievalSettin
     asking, searched = (list(rows) for rows in zip(*shared, strict=True))
     queries = _vectors(fold, test, source, settings)[asking]
     items = _vectors(fold, other, target, settings)[searched]
-    return cross_modal_retrieval(queries, items, ks=settings.ks), len(test.items) + len(other.items) - 2 * len(shared)
+    names = [test.items.names[number] for number in asking]
+    lacking = len(test.items) + len(other.items) - 2 * len(shared)
+    return cross_modal_retrieval(queries, items, ks=settings.ks), names, lacking
 
 
 def _predictions(fold: Fold, modality: str, settings: RetrievalSettings) -> Predictions | None:
@@ -164,6 +179,18 @@ def _figures(scores: RetrievalScores, prefix: str) -> dict[str, float]:
     found |= {f"{prefix}mAP": scores.mean_ap, f"{prefix}median rank": scores.median_rank}
     found |= {f"{prefix}chance R@{k}": value for k, value in scores.chance.items()}
     return found | {f"{prefix}chance mAP": scores.chance_ap}
+
+
+def _of_items(
+    scores: RetrievalScores, asking: Sequence[str], names: Sequence[str], prefix: str
+) -> dict[str, NDArray[np.float64]]:
+    """The figures that are means over queries: one value for every test item, NaN for those that do not ask."""
+    row = {name: number for number, name in enumerate(asking) if scores.ranks[number]}
+    found = {f"{prefix}R@{k}": scores.ranks <= k for k in scores.recall} | {f"{prefix}mAP": scores.precision}
+    return {
+        figure: np.array([values[row[name]] if name in row else np.nan for name in names], np.float64)
+        for figure, values in found.items()
+    }
 
 
 RETRIEVAL: Protocol[RetrievalSettings] = Protocol(

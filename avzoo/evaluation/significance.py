@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import EvaluationError
-from .protocol import Predictions
+from .protocol import ItemFigures, Predictions
 from .scoring import TOP5_FROM, average_precision, hits
 
 #: From how often every item counts, float64 ``(R, N)``, to the figure under each of the ``R`` countings, ``(R,)``.
@@ -56,11 +56,13 @@ class PairedTest:
     method: str
 
 
-def statistics(predictions: Predictions) -> dict[str, Statistic]:
+def statistics(said: Predictions | ItemFigures) -> dict[str, Statistic]:
     """The figures that can be resampled, by the names that protocols give them; ``R@1`` is the top-1 of retrieval."""
-    items, scores = predictions.items, predictions.scores
+    if isinstance(said, ItemFigures):
+        return {name: _mean_of_counted(values) for name, values in said.values.items()}
+    items, scores = said.items, said.scores
     if items.multilabel:
-        return {"mAP": _mean_ap(predictions)}
+        return {"mAP": _mean_ap(said)}
     first = hits(scores, items.labels, 1)
     found: dict[str, Statistic] = {"top-1": _mean(first), "R@1": _mean(first)}
     if len(items.class_names) >= TOP5_FROM:
@@ -70,19 +72,20 @@ def statistics(predictions: Predictions) -> dict[str, Statistic]:
     return found
 
 
-def intervals(folds: Sequence[Predictions], seed: int = 0) -> dict[str, Interval]:
-    """Percentile bootstrap intervals of the mean over folds of each figure of `statistics`.
+def intervals(folds: Sequence[Predictions | ItemFigures], seed: int = 0) -> dict[str, Interval]:
+    """Percentile bootstrap intervals of the mean over folds of each figure of `statistics` that all folds have.
 
     Items are drawn by name, with replacement, from all folds together: one that is tested in several folds is drawn for
     all of them at once, and counts in each.
 
     Args:
-        folds: The predictions of every fold.
+        folds: The predictions, or the figures item by item, of every fold.
         seed: Of the drawing.
     """
     found = [statistics(fold) for fold in folds]
-    drawn = _resampled(folds, found, seed)
-    return {name: _percentiles(drawn[name]) for name in found[0]}
+    common = [name for name in found[0] if all(name in own for own in found)]
+    drawn = _resampled([fold.names for fold in folds], [{name: own[name] for name in common} for own in found], seed)
+    return {name: _percentiles(values) for name, values in drawn.items()}
 
 
 def paired_test(first: Sequence[Predictions], second: Sequence[Predictions], seed: int = 0) -> PairedTest:
@@ -105,7 +108,7 @@ def paired_test(first: Sequence[Predictions], second: Sequence[Predictions], see
     figure = "mAP" if "mAP" in pairs[0][0] else "top-1"
     differences = [{figure: _difference(a[figure], b[figure])} for a, b in pairs]
     whole = [each[figure](np.ones((1, len(fold.items))))[0] for each, fold in zip(differences, first, strict=True)]
-    drawn = _resampled(first, differences, seed)[figure]
+    drawn = _resampled([fold.names for fold in first], differences, seed)[figure]
     if figure == "top-1":
         p_value, method = _sign_test(first, second), "exact test of signs over items (McNemar)"
     else:
@@ -116,6 +119,19 @@ def paired_test(first: Sequence[Predictions], second: Sequence[Predictions], see
 
 def _mean(values: NDArray[np.bool_]) -> Statistic:
     return lambda weights: weights @ values / weights.sum(axis=1)
+
+
+def _mean_of_counted(values: NDArray[np.float64]) -> Statistic:
+    counted = ~np.isnan(values)
+    filled = np.where(counted, values, 0)
+
+    def figure(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        total = weights @ counted
+        # Where none of those that count was drawn, they count as they are.
+        as_they_are = np.full(len(weights), filled.sum() / counted.sum())
+        return np.asarray(np.divide(weights @ filled, total, out=as_they_are, where=total > 0))
+
+    return figure
 
 
 def _balanced(found: NDArray[np.bool_], member: NDArray[np.float64]) -> Statistic:
@@ -145,11 +161,11 @@ def _difference(first: Statistic, second: Statistic) -> Statistic:
 
 
 def _resampled(
-    folds: Sequence[Predictions], found: Sequence[Mapping[str, Statistic]], seed: int
+    folds: Sequence[Sequence[str]], found: Sequence[Mapping[str, Statistic]], seed: int
 ) -> dict[str, NDArray[np.float64]]:
-    """Every figure's mean over folds under `RESAMPLES` drawings of the items, ``(R,)``."""
-    row = {name: number for number, name in enumerate(dict.fromkeys(n for fold in folds for n in fold.items.names))}
-    rows = [np.array([row[name] for name in fold.items.names]) for fold in folds]
+    """Every figure's mean over folds under `RESAMPLES` drawings of the items, ``(R,)``; folds are names of items."""
+    row = {name: number for number, name in enumerate(dict.fromkeys(name for fold in folds for name in fold))}
+    rows = [np.array([row[name] for name in fold]) for fold in folds]
     generator = np.random.default_rng(seed)
     step = max(1, _VALUES_AT_ONCE // len(row))
     drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in found[0]}

@@ -91,6 +91,8 @@ def test_the_best_of_all_starts_counts() -> None:
     assert found.details["inertia"] == min(found.details["inertias"]) < max(found.details["inertias"])
     assert outcome(blobs(60, spread=4), restarts=8, k=9).details == found.details
     assert found.predictions is None  # nine clusters are not three classes
+    assert found.item_figures is not None
+    assert found.item_figures.values["accuracy"].mean() == pytest.approx(found.figures["accuracy"])
 
 
 def test_clips_and_both_parts_can_be_clustered() -> None:

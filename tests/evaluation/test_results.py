@@ -13,7 +13,7 @@ import pytest
 from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.clip_values import Items
 from avzoo.evaluation.predictions_file import PartKey, read_predictions
-from avzoo.evaluation.protocol import Outcome, Predictions
+from avzoo.evaluation.protocol import ItemFigures, Outcome, Predictions
 from avzoo.evaluation.results import DataUsed, Evaluation, ModalityResult, ModelUsed, ProtocolUsed, read_results
 
 CLASSES = ("disc", "star")
@@ -52,6 +52,16 @@ def test_a_figure_that_is_not_that_of_the_predictions_has_no_interval() -> None:
     result = ModalityResult(ProtocolUsed("svm", {}), {"": stated})
     assert result.figures["top-1"].interval is None
     assert result.figures["top-1"].deviation is None
+
+
+def test_figures_of_items_have_intervals_too() -> None:
+    values = np.array([1.0, 0.0, np.nan, 1.0, 1.0])
+    of_items = ItemFigures(tuple("abcde"), {"mAP": values, "R@5": values, "unknown": values})
+    stated = Outcome({"mAP": 0.75, "R@5": 0.5, "median rank": 1.0}, item_figures=of_items)
+    figures = ModalityResult(ProtocolUsed("retrieval", {}), {"": stated}).figures
+    interval = figures["mAP"].interval
+    assert interval is not None and interval.low < 0.75 < interval.high
+    assert figures["R@5"].interval is None and figures["median rank"].interval is None
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:

@@ -61,6 +61,9 @@ def test_test_items_search_each_other_and_not_themselves() -> None:
     assert found.figures["R@1"] == pytest.approx(2 / 3)
     assert found.details == {"queries": 3, "gallery": 4}
     assert found.warnings == ("2 test items have no item of their class to find and did not ask",)
+    assert found.item_figures is not None
+    assert found.item_figures.values["R@1"] == pytest.approx([1, 1, np.nan, 0, np.nan], nan_ok=True)
+    assert np.nanmean(found.item_figures.values["mAP"]) == pytest.approx(found.figures["mAP"])
     assert found.predictions is not None
     assert found.predictions.scores[2, 1] == -1
     assert found.predictions.scores.argmax(axis=1).tolist() == [0, 0, 0, 1, 0]
@@ -116,6 +119,9 @@ def test_items_with_one_modality_are_left_out_across() -> None:
     found = outcome(test, test, "video_projection", ks=(1,))
     assert found.figures["to audio instance R@1"] == 0  # a sounds at 91, b at 1
     assert found.details["to audio instance queries"] == 2
+    assert found.item_figures is not None
+    assert found.item_figures.values["to audio instance R@1"] == pytest.approx([0, 0, np.nan], nan_ok=True)
+    assert found.item_figures.values["to audio class R@1"] == pytest.approx([0, 0, np.nan], nan_ok=True)
     assert any("2 test items have only one of video_projection and audio_projection" in w for w in found.warnings)
 
 

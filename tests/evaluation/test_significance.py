@@ -9,7 +9,7 @@ import pytest
 
 from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.clip_values import Items
-from avzoo.evaluation.protocol import Predictions
+from avzoo.evaluation.protocol import ItemFigures, Predictions
 from avzoo.evaluation.scoring import multilabel_figures
 from avzoo.evaluation.significance import intervals, paired_test
 
@@ -48,6 +48,20 @@ def test_interval_of_mean_average_precision_surrounds_it() -> None:
     said = Predictions(Items(tuple(map(str, range(80))), labels, ("a", "b", "c")), scores)
     interval = intervals([said])["mAP"]
     assert interval.low < multilabel_figures(scores, labels).mean_ap < interval.high
+
+
+def test_items_that_do_not_count_do_not_narrow_an_interval() -> None:
+    names, found = tuple(map(str, range(100))), np.arange(100.0) % 2
+    some = np.where(np.arange(100) < 50, found, np.nan)
+    drawn = intervals([ItemFigures(names, {"R@1": found, "to audio R@1": some, "chance": found})] * 2)
+    # The same items are drawn for all figures, and for what was predicted of them.
+    assert drawn["R@1"] == intervals([right([bool(one) for one in found])])["R@1"]
+    half = {name: (one.high - one.low) / 2 for name, one in drawn.items()}
+    assert half["to audio R@1"] == pytest.approx(np.sqrt(2) * half["R@1"], rel=0.2)
+    # A figure that one fold has not is none of all folds; one item of three is not drawn in every sample.
+    lone = ItemFigures(("0", "a", "b"), {"to audio R@1": np.array([1.0, np.nan, np.nan])})
+    assert intervals([lone])["to audio R@1"].low == 1
+    assert list(intervals([lone, ItemFigures(names, {"R@1": found, "to audio R@1": some})])) == ["to audio R@1"]
 
 
 def test_paired_test_is_mcnemars() -> None:
