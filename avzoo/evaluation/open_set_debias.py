@@ -7,10 +7,10 @@ beside the evidential head and reaches nothing but the encoder, so that it has a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from avzoo.models.classification import EncoderForClassification
 from avzoo.pretraining.probe import evaluating
@@ -122,7 +122,7 @@ class Debiased(Objective):
 
     def prepare(self, classifier: EncoderForClassification) -> None:
         """Makes the head."""
-        self.head = DebiasHead(classifier.config.hidden_size, len(classifier.config.id2label))
+        self.head = DebiasHead(classifier.config.hidden_size, cast(int, classifier.num_labels))
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
         """The terms of the loss, and ``debias_...``, those of the head.
@@ -144,7 +144,7 @@ class Debiased(Objective):
         return {**self.loss(step.logits, step.targets, step.progress), **terms}
 
 
-def _features(encoder: PreTrainedModel, clips: Tensor) -> Tensor:
+def _features(encoder: nn.Module, clips: Tensor) -> Tensor:
     features: Tensor = encoder(clips, return_dict=True).pooler_output
     return features.float()
 
