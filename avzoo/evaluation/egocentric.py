@@ -27,18 +27,13 @@ _EPS = 1e-8  # least norm of a vector in a cosine
 _ROWS_AT_ONCE = 8192
 
 
-class EgocentricSettings(ProtocolSettings):
-    """Settings of learning from narrations; the defaults are those of the frozen encoder in the thesis (chapter 3).
+class VideoTextSettings(ProtocolSettings):
+    """What videos are compared with, and how; the defaults are those of the thesis (chapter 3), but for ``repeated``.
 
     Attributes:
         text_encoder: Folder or Hub name of a text encoder of transformers, ``distilbert-base-uncased`` in the thesis.
         narrations: CSV file with the columns ``name`` and ``text``: what is said of a training item, one row or more
             each. None takes the names of an item's classes for sentences.
-        epochs: Passes over the training items, one clip of each.
-        warmup_epochs: Epochs of linear warm-up, before half a cosine to 0.
-        learning_rate: Highest learning rate of AdamW. The thesis has 5e-5 to 5e-4, by method.
-        weight_decay: Of AdamW; none on biases and norms.
-        batch_size: Items per step, all of them negatives of each other.
         temperature: What similarities are divided by in the loss.
         projection_size: Dimensions of the common space.
         train_text: Whether the text encoder is trained, or its projection alone.
@@ -48,15 +43,38 @@ class EgocentricSettings(ProtocolSettings):
 
     text_encoder: str = ""
     narrations: Path | None = None
+    temperature: Annotated[float, Field(gt=0)] = 0.05
+    projection_size: Annotated[int, Field(ge=1)] = 256
+    train_text: bool = True
+    repeated: Literal["negatives", "ignored"] = "ignored"
+
+    def new_model(self, feature_size: int) -> VideoTextModel:
+        """A text encoder with new projections; draws from torch's global generator.
+
+        Raises:
+            EvaluationError: The text encoder cannot be loaded.
+        """
+        text_encoder, tokenizer = load_text_encoder(self.text_encoder)
+        text_encoder.requires_grad_(self.train_text)
+        return VideoTextModel(text_encoder, tokenizer, feature_size, self.projection_size)
+
+
+class EgocentricSettings(VideoTextSettings):
+    """Settings of learning from narrations on features; the defaults are those of the thesis for frozen encoders.
+
+    Attributes:
+        epochs: Passes over the training items, one clip of each.
+        warmup_epochs: Epochs of linear warm-up, before half a cosine to 0.
+        learning_rate: Highest learning rate of AdamW. The thesis has 5e-5 to 5e-4, by method.
+        weight_decay: Of AdamW; none on biases and norms.
+        batch_size: Items per step, all of them negatives of each other.
+    """
+
     epochs: Annotated[int, Field(ge=1)] = 20
     warmup_epochs: Annotated[float, Field(ge=0)] = 5
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     batch_size: Annotated[int, Field(ge=2)] = 768
-    temperature: Annotated[float, Field(gt=0)] = 0.05
-    projection_size: Annotated[int, Field(ge=1)] = 256
-    train_text: bool = True
-    repeated: Literal["negatives", "ignored"] = "ignored"
 
 
 class VideoTextModel(nn.Module):
@@ -86,10 +104,17 @@ class VideoTextModel(nn.Module):
         projected: Tensor = self.text_projection(hidden[:, 0])
         return projected
 
-    def embed_video(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:
         """Projections of video features ``(n, feature_size)``, ``(n, projection_size)``, not normalised."""
         projected: Tensor = self.video_projection(features)
         return projected
+
+    def loss(self, projected: Tensor, texts: Sequence[str], settings: VideoTextSettings) -> Tensor:
+        """The contrast of projections of videos ``(n, projection_size)`` with what is said of each."""
+        equal = np.array(texts)[:, None] == np.array(texts) if settings.repeated == "ignored" else None
+        mask = None if equal is None else torch.from_numpy(equal).to(projected.device)
+        similarities = cosine_similarities(self.embed_text(texts), projected)
+        return video_text_loss(similarities, settings.temperature, mask)
 
 
 def cosine_similarities(first: Tensor, second: Tensor) -> Tensor:
@@ -149,9 +174,7 @@ def fit_video_text(train: ClipValues, settings: EgocentricSettings) -> VideoText
     sentences = _sentences(train.items, settings.narrations)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        text_encoder, tokenizer = load_text_encoder(settings.text_encoder)
-        text_encoder.requires_grad_(settings.train_text)
-        model = VideoTextModel(text_encoder, tokenizer, train.values.shape[1], settings.projection_size).to(device)
+        model = settings.new_model(train.values.shape[1]).to(device)
         _optimize(model, torch.from_numpy(train.values), _clips_of(train), sentences, settings)
     return model.eval()
 
@@ -186,9 +209,17 @@ def video_text_scores(model: VideoTextModel, clips: ClipValues) -> NDArray[np.fl
     """
     device = model.video_projection.weight.device
     parts = torch.from_numpy(clips.values).split(_ROWS_AT_ONCE)
-    projected = np.concatenate([model.embed_video(part.to(device)).cpu().numpy() for part in parts])
-    items = torch.from_numpy(clips.with_values(projected).item_means()).to(device)
-    scores: NDArray[np.float32] = cosine_similarities(items, model.embed_text(clips.items.class_names)).cpu().numpy()
+    projected = np.concatenate([model(part.to(device)).cpu().numpy() for part in parts])
+    return sentence_scores(model, clips.with_values(projected))
+
+
+@torch.inference_mode()
+def sentence_scores(model: VideoTextModel, projected: ClipValues) -> NDArray[np.float32]:
+    """The same from projections of the clips."""
+    device = model.video_projection.weight.device
+    items = torch.from_numpy(projected.item_means()).to(device)
+    sentences = model.embed_text(projected.items.class_names)
+    scores: NDArray[np.float32] = cosine_similarities(items, sentences).cpu().numpy()
     return scores
 
 
@@ -203,14 +234,17 @@ def run(fold: Fold, modality: str, settings: EgocentricSettings) -> Outcome:
     if target is not None and target.items.class_names != test.items.class_names:
         raise EvaluationError("both test sets need the same classes, in the same order")
     model = fit_video_text(train, settings)
-    said = Predictions(test.items, video_text_scores(model, test))
-    figures = {"mAP": charades_map(said.scores, test.items.one_hot)}
-    if target is None:
-        return Outcome(figures, said)
-    said_of_target = Predictions(target.items, video_text_scores(model, target))
-    figures["target mAP"] = charades_map(said_of_target.scores, target.items.one_hot)
-    figures["difference mAP"] = figures["target mAP"] - figures["mAP"]
-    return Outcome(figures, said, said_of_target)
+    said_of_target = None if target is None else Predictions(target.items, video_text_scores(model, target))
+    return egocentric_outcome(Predictions(test.items, video_text_scores(model, test)), said_of_target)
+
+
+def egocentric_outcome(test: Predictions, target: Predictions | None) -> Outcome:
+    """The mAP of Charades of the test items, and of the second set with the difference, below 0 for a loss."""
+    figures = {"mAP": charades_map(test.scores, test.items.one_hot)}
+    if target is not None:
+        figures["target mAP"] = charades_map(target.scores, target.items.one_hot)
+        figures["difference mAP"] = figures["target mAP"] - figures["mAP"]
+    return Outcome(figures, test, target)
 
 
 def _optimize(
@@ -239,11 +273,8 @@ def _optimize(
                 optimized["lr"] = rate
             video = features[[int(draws.choice(clips[item])) for item in batch]].to(device)
             texts = [sentences[item][int(draws.integers(len(sentences[item])))] for item in batch]
-            similarities = cosine_similarities(model.embed_text(texts), model.embed_video(video))
-            equal = np.array(texts)[:, None] == np.array(texts) if settings.repeated == "ignored" else None
-            mask = None if equal is None else torch.from_numpy(equal).to(device)
             optimizer.zero_grad()
-            video_text_loss(similarities, settings.temperature, mask).backward()
+            model.loss(model(video), texts, settings).backward()
             optimizer.step()
             step += 1
 
@@ -259,7 +290,7 @@ def _sentences(items: Items, narrations: Path | None) -> list[list[str]]:
     if narrations is None:
         said = [[items.class_names[k] for k in np.flatnonzero(row)] for row in items.one_hot]
     else:
-        told = _read_narrations(narrations)
+        told = read_narrations(narrations)
         said = [told.get(name, []) for name in items.names]
     silent = [name for name, texts in zip(items.names, said, strict=True) if not texts]
     if silent:
@@ -268,7 +299,12 @@ def _sentences(items: Items, narrations: Path | None) -> list[list[str]]:
     return said
 
 
-def _read_narrations(path: Path) -> Mapping[str, list[str]]:
+def read_narrations(path: Path) -> Mapping[str, list[str]]:
+    """What is said of each item, by its name.
+
+    Raises:
+        EvaluationError: The file is no table of names and texts.
+    """
     told: dict[str, list[str]] = {}
     try:
         with path.open(encoding="utf-8", newline="") as file:

@@ -40,5 +40,39 @@ ROBUSTNESS_PRESETS: Presets = {
     }
 }
 
-#: Equal narrations are negatives of each other in the released code.
-EGOCENTRIC_PRESETS: Presets = {"vssl": {"repeated": "negatives"}}
+#: Learning from narrations, by method: rates of the text side with the encoder frozen, and of all with it finetuned.
+_NARRATION_RATES: Mapping[str, tuple[float, float]] = {
+    "supervised": (1.6e-4, 1e-4),
+    "simclr": (1e-4, 2e-4),
+    "moco": (5e-5, 2e-4),
+    "byol": (5e-5, 4e-4),
+    "simsiam": (7e-5, 2e-4),
+    "dino": (3e-4, 4e-4),
+    "mae": (5e-4, 6e-4),
+}
+
+#: Equal narrations are negatives of each other in the released code. Without a method, the rate of SimCLR.
+EGOCENTRIC_PRESETS: Presets = {
+    "vssl": {"repeated": "negatives", "learning_rate": _NARRATION_RATES["simclr"][0]},
+    **{
+        f"vssl-{method}": {"repeated": "negatives", "learning_rate": rate}
+        for method, (rate, _) in _NARRATION_RATES.items()
+    },
+}
+
+_NARRATED: Mapping[str, Any] = {
+    # The recipe of a pair that mixes no clips.
+    **FINETUNE.presets["vssl-moco-actorshift"],
+    "repeated": "negatives",
+    "init": None,
+    "dropout": 0.0,
+    "epochs": 30,
+    "warmup_epochs": 10,
+    "weight_decay": 0.6,
+    "layer_decay": 0.55,
+    "test": {"clips": 20, "crops": "three"},
+}
+EGOCENTRIC_FINETUNE_PRESETS: Presets = {
+    "vssl": {**_NARRATED, "learning_rate": _NARRATION_RATES["simclr"][1]},
+    **{f"vssl-{method}": {**_NARRATED, "learning_rate": rate} for method, (_, rate) in _NARRATION_RATES.items()},
+}

@@ -30,6 +30,7 @@ PROTOCOLS = {
     "shift-finetune": "shift_finetune:SHIFT_FINETUNE",
     "robustness": "robustness:ROBUSTNESS",
     "egocentric": "egocentric:EGOCENTRIC",
+    "egocentric-finetune": "egocentric_finetune:EGOCENTRIC_FINETUNE",
     "zero-shot": "zero_shot:ZERO_SHOT",
     "zero-shot-finetune": "zero_shot_finetune:ZERO_SHOT_FINETUNE",
     "open-set": "open_set:OPEN_SET",

@@ -19,13 +19,12 @@ from .clip_features import clip_features
 from .clip_plan import ClipPlan
 from .clip_values import ClipValues
 from .feature_classifier import ClassifierSettings, fit_classifier, needs_of_classifier
-from .finetuning import FinetuneSettings, finetune
+from .finetuning import FinetuneSettings, clip_scores, finetune
 from .parts import require_fit
 from .perturbations import LEVELS, perturbations, robustness
 from .presets_vssl_shift import ROBUSTNESS_PRESETS
 from .protocol import MediaFold, MediaProtocol, Needs, Outcome
 from .scoring import Average, classification_figures
-from .shift_finetune import media_scores
 
 
 class RobustnessSettings(ClassifierSettings):
@@ -105,7 +104,7 @@ def _finetuned(encoder: Encoder, fold: MediaFold, settings: RobustnessSettings, 
     done = finetune(encoder, fold.train, how, folder, fold.test, modality="video")
 
     def scores(plan: ClipPlan, name: str) -> ClipValues:
-        return media_scores(done.classifier, fold.test, plan, folder / name)
+        return clip_scores(done.classifier, fold.test, plan, folder / name)
 
     return _Learned(scores, settings.finetune.average, done.details, done.warnings)
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from avzoo.data.sets import MediaSet
 from avzoo.extract import Encoder
 
 from .arrays import EvaluationError
-from .clip_features import clip_features
-from .clip_plan import ClipPlan
-from .clip_values import ClipValues
-from .finetuning import Classifier, FinetuneSettings, finetune
-from .finetuning.scores import as_encoder
+from .finetuning import FinetuneSettings, clip_scores, finetune
 from .label_map import map_media
 from .presets_vssl_shift import SHIFT_FINETUNE_PRESETS
 from .protocol import MediaFold, MediaProtocol, Needs, Outcome
@@ -50,7 +44,7 @@ def run(encoder: Encoder, fold: MediaFold, modality: str, settings: ShiftFinetun
     shared = Shared(classes, settings, source_names, dropped)
     done = finetune(encoder, train, settings.finetuning, folder, deciding, modality=modality)
     scores = {
-        name: media_scores(done.classifier, media, settings.test, folder / name)
+        name: clip_scores(done.classifier, media, settings.test, folder / name)
         for name, media in (("test", test), ("target", target))
     }
     unread = {name: len(media.items) - len(scores[name].items) for name, media in (("test", test), ("target", target))}
@@ -63,24 +57,6 @@ def run(encoder: Encoder, fold: MediaFold, modality: str, settings: ShiftFinetun
         details={"classifier": done.details},
         warnings=(*done.warnings, *remarks),
     )
-
-
-def media_scores(classifier: Classifier, media: MediaSet, plan: ClipPlan, folder: Path) -> ClipValues:
-    """The logits of a classifier for the clips and crops of a set, whether or not its items have several classes.
-
-    Args:
-        classifier: What classifies them.
-        media: The items; their classes need not be those of the classifier.
-        plan: Which clips of every item.
-        folder: Where the logits are kept, and read from again.
-
-    Raises:
-        EvaluationError: No item could be classified.
-    """
-    root = os.path.commonpath([path.parent.absolute() for path in media.paths])
-    several = any(len(item.labels) != 1 for item in media.items)
-    found = clip_features(as_encoder(classifier), media, plan, folder, root=root, multilabel=several)
-    return found.values[classifier.modality]
 
 
 SHIFT_FINETUNE = MediaProtocol(
