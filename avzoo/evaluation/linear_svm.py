@@ -96,9 +96,9 @@ def fit_linear_svm(train: ClipValues, settings: LinearSVMSettings, test: ClipVal
     """Chooses a cost and fits the classifier with it on all training clips.
 
     With ``solver="newton"`` it takes the features as they are, float32 ``(n, D)``, a copy of the part that is learned
-    from while a cost is chosen, and about 1.5 GiB at most beside. 25 clips of each of 10,000 items with 768 dimensions
-    are 0.7 GiB, 2.8 GiB in all. liblinear wants double precision and stores an index with every value: 24 bytes in
-    place of 4, 4.3 GiB more.
+    from while a cost is chosen, and about 1 GiB beside. 25 clips of each of 10,000 items with 768 dimensions are 0.7
+    GiB, and 3 GiB with all of that and the program. liblinear wants double precision and stores an index with every
+    value: 24 bytes in place of 4, 4.3 GiB more.
 
     Args:
         train: Clips to learn from.
