@@ -56,9 +56,8 @@ def grid(name: str, root: Path) -> Benchmark:
     one, ``speaker``. A table ``labels.csv`` (``file`` and any of these columns) and alignments ``NAME.align`` have to
     say what the names say. Of several copies of a sentence by one speaker, the first video is taken.
 
-    The set has no official folds. Here sentences, sorted by speaker, colour, digit and name, are dealt into five, each
-    colour from the fold after that of the one before: each has all speakers, colours and digits as evenly as can be,
-    whatever the label set.
+    The set has no official folds. Here sentences, sorted by speaker, colour, digit and name, are dealt into five:
+    each has all speakers, colours and digits nearly alike, whatever the label set.
 
     Raises:
         DataError: No file is named after a sentence, or a table or an alignment says something else than the names.
@@ -123,12 +122,18 @@ def _sentences(root: Path) -> list[_Sentence]:
 def _dealt(sentences: list[_Sentence]) -> list[int]:
     """The fold of every sentence, from 0.
 
-    Were they dealt on and on, a digit would be in the same folds with all colours and speakers, whose numbers are often
-    multiples of the folds', and in none of the others.
+    A colour that would begin in the fold in which the one before it began, for that has a multiple of the folds, begins
+    in the next: else a digit would be in the same folds with all colours and speakers, and in none of the others.
     """
-    groups = [(sentence.words.get("speaker"), sentence.words["colour"]) for sentence in sentences]
-    turn = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    return [(position + turn[group]) % _FOLDS for position, group in enumerate(groups)]
+    dealt: list[int] = []
+    group, first, shift = None, None, 0
+    for position, sentence in enumerate(sentences):
+        own = (sentence.words.get("speaker"), sentence.words["colour"])
+        if own != group:
+            shift += (position + shift) % _FOLDS == first
+            group, first = own, (position + shift) % _FOLDS
+        dealt.append((position + shift) % _FOLDS)
+    return dealt
 
 
 def _table(root: Path) -> dict[str, dict[str, str]]:
