@@ -232,8 +232,8 @@ def zero_shot_outcome(
         {f"target {name}": value for name, value in target_figures.items()} | figures,
         predictions,
         target_predictions,
-        details | meanings.details,
-        meanings.warnings,
+        details=details | meanings.details,
+        warnings=meanings.warnings,
     )
 
 

@@ -18,6 +18,7 @@ from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.clip_plan import ClipPlan
 from avzoo.evaluation.clip_values import ClipValues, Items
 from avzoo.evaluation.finetuning import training
+from avzoo.evaluation.mixing import soft_cross_entropy
 from avzoo.evaluation.presets_vssl import ZERO_SHOT_DECAYS, ZERO_SHOT_RATES
 from avzoo.evaluation.protocol import MediaFold
 from avzoo.evaluation.zero_shot_finetune import ZERO_SHOT_FINETUNE, ZeroShotFinetuneSettings
@@ -71,12 +72,12 @@ def test_an_encoder_is_finetuned_on_seen_classes_resumes_to_the_bit_and_is_teste
 ) -> None:
     monkeypatch.setattr(zero_shot_finetune, "clip_embeddings", features_of_pixels)
     settings = short(vectors, save_epochs=2)
-    usual, steps = training.soft_cross_entropy, iter(range(100))
+    steps = iter(range(100))
 
     def interrupted(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         if next(steps) == 5:
             raise InterruptedError
-        return usual(logits, targets)
+        return soft_cross_entropy(logits, targets)
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "soft_cross_entropy", interrupted)
