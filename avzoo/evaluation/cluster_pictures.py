@@ -35,9 +35,11 @@ _LIMITS = Limits(clip_timeout=20.0)
 
 
 def write_clusters(
-    clusters: Sequence[ClusterRow], media: Mapping[str, MediaItem], folder: Path, modality: str
+    clusters: Sequence[ClusterRow], media: Mapping[str, MediaItem], folder: Path, modality: str, fold: str = ""
 ) -> list[Path]:
     """Writes ``clusters-MODALITY.csv``, all clusters, and ``clusters-MODALITY.png``, the purest and the least pure.
+
+    Of one fold of several, they are called ``clusters-MODALITY-fold-FOLD``.
 
     A tile is the frame at the middle of an item or, for sound, the spectrogram around it. Media are opened as
     everywhere, through the admission gate and within limits of time and size; a tile of one that cannot be read says
@@ -48,11 +50,13 @@ def write_clusters(
         media: The items by the names that the clusters give them.
         folder: Where to write.
         modality: What was clustered.
+        fold: In which fold.
 
     Returns:
         What was written.
     """
-    table, sheet = folder / f"clusters-{modality}.csv", folder / f"clusters-{modality}.png"
+    name = f"clusters-{modality}-fold-{fold}" if fold else f"clusters-{modality}"
+    table, sheet = folder / f"{name}.csv", folder / f"{name}.png"
     with replacing(table) as file:
         file.write(_table(clusters).encode())
     sheet.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -24,7 +25,7 @@ from avzoo.pretraining.kmeans import KMeansResult, kmeans
 
 from .arrays import EvaluationError
 from .clip_values import ClipValues, Items
-from .protocol import Fold, ItemFigures, Needs, Outcome, Predictions, Protocol, ProtocolSettings
+from .protocol import Findings, Fold, ItemFigures, Needs, Outcome, Predictions, Protocol, ProtocolSettings
 from .retrieval import item_features
 
 #: What the thesis does not say, as the details of every outcome tell.
@@ -195,6 +196,15 @@ def run(fold: Fold, modality: str, settings: ClusteringSettings) -> Outcome:
     return Outcome(figures, predictions, item_figures=right, details=details)
 
 
+def write(found: Findings, folder: Path) -> None:
+    """Writes the clusters of every fold as a table and a sheet of pictures."""
+    from .cluster_pictures import write_clusters  # which needs the rows of this module
+
+    for fold, outcome in found.outcomes.items():
+        rows = [ClusterRow.of(row) for row in outcome.details["clusters"]]
+        write_clusters(rows, found.media[fold], folder, found.modality, fold)
+
+
 def _points(fold: Fold, modality: str, settings: ClusteringSettings) -> tuple[NDArray[np.float32], Items]:
     """What is clustered, and what each point is of."""
     parts = {"test": [fold.test], "train": [fold.train], "both": [fold.train, fold.test]}[settings.part]
@@ -229,4 +239,5 @@ CLUSTERING: Protocol[ClusteringSettings] = Protocol(
     settings=ClusteringSettings,
     run=run,
     needs=lambda settings: Needs(train=settings.part != "test"),
+    write=write,
 )

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from .clip_values import ClipValues, Items
 
 if TYPE_CHECKING:
-    from avzoo.data.sets import MediaSet
+    from avzoo.data.sets import MediaItem, MediaSet
     from avzoo.extract.encoder import Encoder
 
 #: Clips by modality: ``video``, ``audio``, and what else an encoder gives (``joint``, ``video_projection`` ...).
@@ -106,6 +106,21 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What was found of one modality, for a protocol that shows more of it than figures.
+
+    Attributes:
+        modality: Which.
+        outcomes: What came of it, by fold.
+        media: The items of the set, not of a second one, by the names that outcomes give them, by fold.
+    """
+
+    modality: str
+    outcomes: Mapping[str, Outcome]
+    media: Mapping[str, Mapping[str, MediaItem]]
+
+
 #: See `Needs.narrow`.
 Narrow = Callable[[Mapping[str, "MediaSet"]], tuple[Mapping[str, "MediaSet"], tuple[str, ...]]]
 
@@ -147,6 +162,8 @@ class Protocol(Generic[S]):
         across: Whether it takes all modalities at once instead of one at a time.
         needs_target: Whether it needs a second set.
         needs: What it needs of the data, by its settings.
+        write: Writes tables and pictures of its own beside the results; named in `ARTEFACTS` of `artefacts`. None for
+            none.
     """
 
     name: str
@@ -157,6 +174,7 @@ class Protocol(Generic[S]):
     across: bool = False
     needs_target: bool = False
     needs: Callable[[S], Needs] = default_needs
+    write: Callable[[Findings, Path], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -191,6 +209,8 @@ class MediaProtocol(Generic[S]):
         across: Whether it takes all modalities at once instead of one at a time.
         needs_target: Whether it needs a second set.
         needs: What it needs of the data, by its settings.
+        write: Writes tables and pictures of its own beside the results; named in `ARTEFACTS` of `artefacts`. None for
+            none.
     """
 
     name: str
@@ -201,3 +221,4 @@ class MediaProtocol(Generic[S]):
     across: bool = False
     needs_target: bool = False
     needs: Callable[[S], Needs] = default_needs
+    write: Callable[[Findings, Path], None] | None = None

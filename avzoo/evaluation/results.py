@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -216,10 +216,14 @@ class Evaluation:
             },
         }
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, beside: Callable[[Path], None] = lambda _: None) -> None:
         """Writes ``results.json``, ``predictions.parquet`` and ``confusion-MODALITY.png`` into a folder.
 
         Each appears whole or not at all, ``results.json`` last: a folder that has it is complete.
+
+        Args:
+            folder: Made if it is not there.
+            beside: Writes what else belongs there.
         """
         folder.mkdir(parents=True, exist_ok=True)
         for old in (folder / RESULTS_FILE, folder / PREDICTIONS_FILE, *folder.glob("confusion-*.png")):
@@ -233,6 +237,7 @@ class Evaluation:
                 self._draw(folder, modality, part, result.predictions(part))
         if predictions:
             write_predictions(folder / PREDICTIONS_FILE, predictions)
+        beside(folder)
         with replacing(folder / RESULTS_FILE) as file:
             file.write((json.dumps(self.document(), indent=2, ensure_ascii=False) + "\n").encode())
 

@@ -14,6 +14,7 @@ from avzoo.extract import CheckpointError, Encoder, FeatureTable, load, resolve
 from avzoo.extract.embeddings import MODALITIES
 
 from .arrays import EvaluationError
+from .artefacts import write_artefacts
 from .card_results import write_into_card
 from .checks import content_hashes
 from .clip_plan import ClipPlan
@@ -78,7 +79,7 @@ def evaluate(request: Request, out: Path, on_progress: OnProgress = lambda _, __
         failed=found.failed,
         seconds=time.monotonic() - started,
     )
-    evaluation.write(out)
+    evaluation.write(out, lambda folder: write_artefacts(protocol, found.outcomes, sets, folder))
     if request.card is not None:
         write_into_card(evaluation, request.card)
     return evaluation

@@ -62,9 +62,14 @@ def test_from_files_to_figures(run: Run, pitches: Path, nano_checkpoint: Path, t
 def test_a_feature_table_in_place_of_a_plan(run: Run, pitches: Path, nano_checkpoint: Path, tmp_path: Path) -> None:
     table = tmp_path / "table"
     assert main(["extract", str(pitches), "-m", str(nano_checkpoint), "-o", str(table), "--device", "cpu"]) == 0
-    arguments = ["--data", f"folder:{pitches}", "--features", table, "--out", tmp_path / "out"]
-    code, out, _ = run("retrieval", *arguments, "--modality", "audio")
+    arguments = ["--data", f"folder:{pitches}", "--features", table, "--modality", "audio", "--out", tmp_path / "out"]
+    code, out, _ = run("clustering", *arguments)
+    assert code == 0 and "accuracy" in out and "95 % interval" in out
+    shown = ["clusters-audio.csv", "clusters-audio.png"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("clusters-*")) == shown
+    code, out, _ = run("retrieval", *arguments)
     assert code == 0 and "to video class R@1" in out and "chance" in out
+    assert not list((tmp_path / "out").glob("clusters-*"))
     written = json.loads((tmp_path / "out" / "results.json").read_bytes())
     assert written["model"]["name"] == str(nano_checkpoint)
     assert written["results"]["audio"]["protocol"]["table"]["decoder"] == "pyav"

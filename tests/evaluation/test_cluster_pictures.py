@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,8 @@ from PIL import Image
 
 from avzoo.data.sets import MediaItem
 from avzoo.evaluation.cluster_pictures import write_clusters
-from avzoo.evaluation.clustering import ClusterRow
+from avzoo.evaluation.clustering import CLUSTERING, ClusterRow
+from avzoo.evaluation.protocol import Findings, Outcome
 
 Maker = Callable[..., Path]
 ROWS = [
@@ -72,6 +75,16 @@ def test_without_a_readable_example_there_is_no_sheet(tmp_path: Path, media: dic
     (tmp_path / "clusters-video.png").write_bytes(b"of an earlier run")
     assert write_clusters(ROWS, bad, tmp_path, "video") == [tmp_path / "clusters-video.csv"]
     assert not (tmp_path / "clusters-video.png").exists()
+
+
+def test_every_fold_of_an_evaluation_has_its_files(tmp_path: Path, media: dict[str, MediaItem]) -> None:
+    details = {"clusters": json.loads(json.dumps([asdict(row) for row in ROWS]))}
+    outcomes = {fold: Outcome({}, details=details) for fold in ("1", "2")}
+    bad = dict.fromkeys(media, media["c.mp4"])
+    assert CLUSTERING.write is not None
+    CLUSTERING.write(Findings("audio", outcomes, {"1": bad, "2": media}), tmp_path)
+    written = sorted(path.name for path in tmp_path.glob("clusters-*"))
+    assert written == ["clusters-audio-fold-1.csv", "clusters-audio-fold-2.csv", "clusters-audio-fold-2.png"]
 
 
 def test_a_sheet_shows_both_ends_of_many_clusters(tmp_path: Path, media: dict[str, MediaItem]) -> None:

@@ -15,6 +15,7 @@ from avzoo.evaluation import run as evaluation_run
 from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.predictions_file import PartKey, read_predictions
 from avzoo.evaluation.protocol import (
+    Findings,
     Fold,
     MediaFold,
     MediaProtocol,
@@ -115,17 +116,29 @@ def test_parts_of_other_plans_are_embedded_apart(
 def test_protocols_that_read_media_get_media_and_a_folder(
     pitches: Path, nano_checkpoint: Path, tmp_path: Path, use: Callable[[Any], None]
 ) -> None:
-    seen = []
+    seen: list[tuple[Any, ...]] = []
 
     def look(encoder: Encoder, fold: MediaFold, modality: str, settings: ProtocolSettings, folder: Path) -> Outcome:
         seen.append((modality, len(fold.train.items), len(fold.test.items), folder.relative_to(tmp_path)))
         assert encoder.checkpoint.folder == nano_checkpoint and folder.is_dir()
         return Outcome({"train items": len(fold.train.items)})
 
-    protocol = MediaProtocol("look", "looks", ProtocolSettings, look, needs=lambda _: Needs(train=False))
+    def show(found: Findings, folder: Path) -> None:
+        left = [path.name for path in folder.iterdir() if path.is_file()]
+        seen.append((found.modality, left, {name: item.path for name, item in found.media[""].items()}))
+        assert found.outcomes[""].figures == {"train items": 0}
+
+    protocol = MediaProtocol("look", "looks", ProtocolSettings, look, needs=lambda _: Needs(train=False), write=show)
     use(protocol)
+    for earlier in ("results.json", "clusters-video.csv"):
+        (tmp_path / earlier).write_text("of an earlier evaluation")
     found = evaluate(request(pitches, nano_checkpoint, overrides=(), modalities=("video",)), tmp_path)
-    assert seen == [("video", 0, 2, Path("video"))]
+    looked, shown = seen
+    assert looked == ("video", 0, 2, Path("video"))
+    # What it writes beside the results is there before they are, and nothing of an earlier evaluation.
+    assert shown[:2] == ("video", [])
+    assert {path: pitches / name for name, path in shown[2].items()} == {path: path for path in shown[2].values()}
+    assert len(shown[2]) == 2 and (tmp_path / "results.json").exists()
     assert not (tmp_path / "predictions.parquet").exists()
     (content,) = found.data.content_sha256[""].values()
     assert content != found.data.list_sha256[""]["test"]
