@@ -17,7 +17,7 @@ from .arrays import EvaluationError
 from .clip_values import ClipValues
 from .head_training import HeadTraining, Standardized, drawn_with, head_device, outputs, train_head
 from .known_classes import TargetClasses, new_classes, only_new
-from .open_set_outcome import OpenSetMeasure, objective, open_set_outcome, threshold_auc_of
+from .open_set_outcome import OpenSetMeasure, objective, open_set_outcome, threshold_auc_of, write_curves
 from .presets_vssl import OPEN_SET_PRESETS
 from .protocol import Fold, Needs, Outcome, Protocol
 
@@ -145,4 +145,5 @@ OPEN_SET = Protocol(
     presets=OPEN_SET_PRESETS,
     needs_target=True,
     needs=lambda settings: Needs(narrow=partial(only_new, which=settings.target_classes)),
+    write=write_curves,
 )

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from avzoo.extract.files import replacing
+
 from .arrays import EvaluationError, as_labels
 
 
@@ -138,7 +140,8 @@ def draw_curves(curves: Mapping[str, OpenSetCurve], path: Path) -> None:
 
     Args:
         curves: The curves, by what is told of them in the legend.
-        path: The picture to write; its ending says the format (``.png``, ``.svg``, ``.pdf``).
+        path: The picture to write; its ending says the format (``.png``, ``.svg``, ``.pdf``). It appears whole or not
+            at all.
     """
     from matplotlib.figure import Figure
 
@@ -151,7 +154,8 @@ def draw_curves(curves: Mapping[str, OpenSetCurve], path: Path) -> None:
     axes.set_xlabel("openness (%)")
     axes.set_ylabel("open macro-F1 (%)")
     axes.legend()
-    figure.savefig(path, dpi=150)
+    with replacing(path) as file:
+        figure.savefig(file, format=path.suffix.removeprefix("."), dpi=150)
 
 
 def _uncertainties(values: ArrayLike, name: str) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -18,13 +19,14 @@ from .clip_values import ClipValues
 from .evidential import Evidence, EvidentialLoss, expected_probabilities, uncertainty
 from .open_set_metrics import (
     OpenSetCurve,
+    draw_curves,
     open_macro_f1,
     rejection_rates,
     thresholded_auc,
     uncertainty_auc,
     uncertainty_threshold,
 )
-from .protocol import Outcome, Predictions, ProtocolSettings
+from .protocol import Findings, Outcome, Predictions, ProtocolSettings
 from .scoring import classification_figures, probabilities
 
 #: How clips become an item: the mean of their scores; or, as the released code of OOD-VSSL also has it and its authors
@@ -141,6 +143,15 @@ def open_set_outcome(
         | {"curve": _rounded(curve)},
         warnings=warnings,
     )
+
+
+def write_curves(found: Findings, folder: Path) -> None:
+    """Draws the curves of all folds into ``openness-MODALITY.png``."""
+    curves = {
+        f"{found.modality}, fold {fold}" if fold else found.modality: OpenSetCurve.of(outcome.details["curve"])
+        for fold, outcome in found.outcomes.items()
+    }
+    draw_curves(curves, folder / f"openness-{found.modality}.png")
 
 
 def threshold_auc_of(train: ClipValues, test: ClipValues, unknown: ClipValues, measure: OpenSetMeasure) -> float:

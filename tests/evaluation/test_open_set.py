@@ -11,7 +11,7 @@ from avzoo.evaluation.clip_values import ClipValues, Items
 from avzoo.evaluation.evidential import EvidentialLoss
 from avzoo.evaluation.open_set import OPEN_SET, OpenSetSettings, open_set
 from avzoo.evaluation.presets_vssl import OPEN_SET_RATES
-from avzoo.evaluation.protocol import Fold
+from avzoo.evaluation.protocol import Findings, Fold, Outcome
 
 CENTRES = np.diag([5.0] * 4 + [2.0] * 4)[:6]  # unknown classes lack what the known ones have
 KNOWN = ("walking", "running", "HorseRiding", "jumping")
@@ -99,6 +99,15 @@ def test_a_list_chooses_the_unknown_classes(fold: Fold, tmp_path: Path) -> None:
     assert open_set(fold, "video", listed).details["unknown classes"] == 1
     with pytest.raises(EvaluationError, match="lacks 34 classes of the list open_set_hmdb34"):
         open_set(fold, "video", SMALL.model_copy(update={"target_classes": "open_set_hmdb34"}))
+
+
+def test_the_curves_of_all_folds_are_one_picture(tmp_path: Path) -> None:
+    curve = {"openness": [0.0, 0.1], "macro_f1": [1.0, 0.9], "deviation": [0.0, 0.01], "weighted_mean": 0.9}
+    outcomes = {fold: Outcome({}, details={"curve": curve}) for fold in ("1", "2")}
+    assert OPEN_SET.write is not None
+    OPEN_SET.write(Findings("video", outcomes, {}), tmp_path)
+    (picture,) = tmp_path.iterdir()
+    assert picture.name == "openness-video.png" and picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_averages_that_the_authors_advise_against_are_told(fold: Fold) -> None:
