@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .finetuning.presets import PRESETS as FINETUNING
+from .finetuning.presets.vssl import with_plain
 
 Values = dict[str, Any]
 
@@ -102,19 +103,15 @@ def _by_method(values: Values, rates: Mapping[str, float], suffix: str = "") -> 
     return {f"vssl-{method}{suffix}": {**values, "learning_rate": rate} for method, rate in rates.items()}
 
 
-def _with_plain(presets: dict[str, Values]) -> dict[str, Values]:
-    return {"vssl": presets["vssl-moco"], **presets}
-
-
-OPEN_SET_PRESETS = _with_plain(_by_method(_OPEN_SET, OPEN_SET_RATES))
-ZERO_SHOT_PRESETS = _with_plain(_by_method(_ZERO_SHOT, ZERO_SHOT_RATES))
-ZERO_SHOT_FINETUNE_PRESETS = _with_plain(
+OPEN_SET_PRESETS = with_plain(_by_method(_OPEN_SET, OPEN_SET_RATES))
+ZERO_SHOT_PRESETS = with_plain(_by_method(_ZERO_SHOT, ZERO_SHOT_RATES))
+ZERO_SHOT_FINETUNE_PRESETS = with_plain(
     {
         name: {**values, "layer_decay": ZERO_SHOT_DECAYS[name.removeprefix("vssl-")]}
         for name, values in _by_method(_ZERO_SHOT_FINETUNE, ZERO_SHOT_RATES).items()
     }
 )
-OPEN_SET_FINETUNE_PRESETS = _with_plain(
+OPEN_SET_FINETUNE_PRESETS = with_plain(
     _by_method(_OPEN_SET_FINETUNE, FINETUNING_RATES["ucf101"])
     | _by_method({}, FINETUNING_RATES["kinetics400"], "/kinetics400")
 )

@@ -14,6 +14,7 @@ from avzoo.evaluation.finetuning import FINETUNE, FinetuneSettings
 from avzoo.evaluation.finetuning.presets import PRESETS
 from avzoo.evaluation.finetuning.presets.vssl import METHODS, PAIRS
 from avzoo.evaluation.finetuning.training import training_arguments
+from avzoo.evaluation.open_set_finetune import OPEN_SET_FINETUNE
 from avzoo.evaluation.protocols import settings_of
 from avzoo.pretraining.optim import ParameterGroup
 from avzoo.pretraining.schedules import learning_rate_factors
@@ -53,6 +54,8 @@ def test_every_preset_is_valid_and_none_leaks() -> None:
         ("xdc-fc", None, "video", {"frozen": True, "learning_rate": 0.1}),
         ("ccl", "ucf51", "video", {"epochs": 300, "milestones": (150, 225), "learning_rate": 1e-3, "batch_size": 16}),
         ("vssl-mae", "ucf101", "video", {"learning_rate": 1e-3, "layer_decay": 0.55, "final_learning_rate": 1e-6}),
+        ("vssl", "ucf101", "video", {"learning_rate": 1e-2, "layer_decay": 0.45}),
+        ("vssl", "kinetics400", "video", {"learning_rate": 8e-3, "layer_decay": 0.55}),
         ("vssl-byol", "ucf101", "video", {"learning_rate": 1e-2, "layer_decay": 0.45, "label_smoothing": 0.1}),
         ("vssl-dino", "kinetics400", "video", {"learning_rate": 8e-3, "layer_decay": 0.65}),
         ("vssl-byol", "kinetics400", "video", {"learning_rate": 1e-2, "layer_decay": 0.55}),
@@ -70,6 +73,11 @@ def test_presets_have_the_numbers_of_the_tables(
 ) -> None:
     found = settings(preset, dataset, modality)
     assert {name: getattr(found, name) for name in expected} == expected
+
+
+def test_a_method_that_nobody_has_named_has_the_rate_of_moco_on_every_set() -> None:
+    of = [settings_of(OPEN_SET_FINETUNE, "vssl", dataset=name).model_dump() for name in ("ucf101", "kinetics400")]
+    assert [values["learning_rate"] for values in of] == [3e-4, 5e-4]
 
 
 def test_every_method_and_pair_has_a_preset_and_test_clips_are_those_of_the_papers() -> None:

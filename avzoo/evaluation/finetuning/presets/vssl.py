@@ -79,8 +79,16 @@ def _presets() -> Presets:
         presets[name] = {**base, **presets[f"{name}/ucf101"]}
         for pair, (values, pair_rates, decays) in PAIRS.items():
             presets[f"{name}-{pair}"] = {**_VSSL, **_row(values, pair_rates[number], decays, method)}
-    # Of a method that nobody has named: the rate that most of them had.
-    return {"vssl": presets["vssl-moco"], **presets}
+    return with_plain(presets)
+
+
+def with_plain(presets: Presets) -> Presets:
+    """Presets by method, and those of MoCo, whose rate most methods have, for ``vssl``: a method that nobody has named.
+
+    What is different for a set goes with them, as ``vssl/SET``.
+    """
+    plain = {name.replace("vssl-moco", "vssl", 1): name for name in presets if name.partition("/")[0] == "vssl-moco"}
+    return {**{name: presets[moco] for name, moco in plain.items()}, **presets}
 
 
 PRESETS: Presets = _presets()
