@@ -114,6 +114,7 @@ def test_presets_are_the_papers() -> None:
     assert (on_kinetics.learning_rate, on_kinetics.warmup_epochs, on_kinetics.schedule) == (0.01, 10, "cosine")
     on_scenes = of("crisscross", "audio", "dcase2014")
     assert (on_scenes.norm, on_scenes.optimizer, on_scenes.learning_rate) == ("l2", "adam", 0.007)
+    assert of("crisscross", "video", "ucf101") == LinearSettings(), "that is a recipe for sound"
     assert of("vssl-mae", "video", "tinyvirat").learning_rate == 4e-5
     for values in LINEAR.presets.values():
         assert LinearSettings.model_validate(values).choose == "last epoch"

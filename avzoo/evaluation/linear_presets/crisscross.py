@@ -8,9 +8,10 @@ from typing import Any
 #: The paper on UCF101 and HMDB51, and the released configuration for ESC50.
 SVM: Mapping[str, Mapping[str, Any]] = {"crisscross": {"costs": (1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 1.0)}}
 
-#: The released configuration for DCASE2014. How the layers on video were trained is not told.
+#: The released configuration for DCASE2014, which is sound. How the layers on video were trained is not told: those are
+#: trained as without a preset.
 LINEAR: Mapping[str, Mapping[str, Any]] = {
-    "crisscross": {
+    "crisscross/audio": {
         "standardize": False,
         "norm": "l2",
         "dropout": 0.1,
