@@ -114,7 +114,7 @@ def from_feature_table(
     """The features of a set from what `avzoo extract` wrote: every window of an item is a clip of it.
 
     Rows belong to an item by their file's absolute path; where an item is a span of its file, those whose middle lies
-    in it. Items without rows are among the ``problems``.
+    in it. Rows of zeros in place of a missing stream are left out. Items without rows are among the ``problems``.
 
     Args:
         table: The table, of all files of the set or more.
@@ -162,7 +162,7 @@ def from_feature_table(
 
 
 def _places(features: Features, media: MediaSet) -> list[NDArray[np.int64]]:
-    """The rows of every item, in the order of time."""
+    """The rows of every item, in the order of time, but those whose input was made up for a missing stream."""
     paths, inverse = np.unique(features.path.astype(str), return_inverse=True)
     order = np.lexsort((features.start, inverse))
     bounds = np.searchsorted(inverse[order], np.arange(len(paths) + 1))
@@ -172,7 +172,7 @@ def _places(features: Features, media: MediaSet) -> list[NDArray[np.int64]]:
     for item in media.items:
         rows = rows_of.get(path_text(item.path), np.empty(0, np.int64))
         end = np.inf if item.end is None else item.end
-        places.append(rows[(middle[rows] >= (item.start or 0.0)) & (middle[rows] < end)])
+        places.append(rows[~features.zeros[rows] & (middle[rows] >= (item.start or 0.0)) & (middle[rows] < end)])
     return places
 
 

@@ -14,12 +14,15 @@ from avzoo.extract import Encoder, FeatureTable, Progress
 from .arrays import EvaluationError
 from .clip_features import ClipFeatures, clip_features, from_feature_table
 from .clip_plan import ClipPlan
-from .clip_table import ItemRow
+from .clip_table import ItemRow, path_text
 from .fold_media import ReadSets, union
 from .protocol import Fold
 
 #: Told what is being done, and how far it is.
 OnProgress = Callable[[str, Progress], None]
+
+#: What tells an item from others: its file, where it starts and where it ends.
+_Span = tuple[str, float | None, float | None]
 
 
 class FoldFeatures(ABC):
@@ -36,7 +39,8 @@ class FoldFeatures(ABC):
     def __init__(self, sets: ReadSets) -> None:
         self._sets = sets
         self.content: dict[Path, str] = {}
-        self.problems: dict[tuple[str, float | None, float | None], ItemRow] = {}
+        self.problems: dict[_Span, ItemRow] = {}
+        self._without: dict[str, dict[_Span, None]] = {}  # by modality, items that gave clips, but none of it
 
     def folds(self, modality: str, plans: Mapping[str, ClipPlan]) -> list[Fold]:
         """The features of every fold.
@@ -53,8 +57,14 @@ class FoldFeatures(ABC):
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """A sentence for every item that gave no clips."""
-        return tuple(f"{row.path} could not be used: {row.message}" for row in self.problems.values())
+        """A sentence for every item that gave no clips, and one for the items that lack a modality."""
+        lacking = (
+            f"{len(spans)} of the items have no {modality} features and are left out there, the first is "
+            f"{next(iter(spans))[0]}"
+            for modality, spans in self._without.items()
+            if spans
+        )
+        return (*(f"{row.path} could not be used: {row.message}" for row in self.problems.values()), *lacking)
 
     @abstractmethod
     def _parts(self, plans: Mapping[str, ClipPlan]) -> dict[str, ClipFeatures]:
@@ -68,16 +78,23 @@ class FoldFeatures(ABC):
             if modality not in features.values:
                 known = ", ".join(features.values) or "none"
                 raise EvaluationError(f"no item of the {part} part has {modality} features; there are {known}")
-            self._note(part, media, features)
+            self._note(part, media, features, modality)
             values[part] = features.values
         return Fold(fold.fold, values.get("train", {}), values["test"], values.get("target"))
 
-    def _note(self, part: str, media: MediaSet, features: ClipFeatures) -> None:
-        paths = dict(zip(self._sets.benchmark(part).item_names(media), media.paths, strict=True))
+    def _note(self, part: str, media: MediaSet, features: ClipFeatures, modality: str) -> None:
+        names = self._sets.benchmark(part).item_names(media)
+        paths = dict(zip(names, media.paths, strict=True))
         for clips in features.values.values():
             items = clips.items
             self.content |= {paths[name]: one for name, one in zip(items.names, items.content, strict=True)}
         self.problems |= {(row.path, row.start, row.end): row for row in features.problems}
+        # An item with clips of any modality is no problem, and yet the figures of another are not of it.
+        told = {*features.values[modality].items.names, *(names[row.item] for row in features.problems)}
+        without = [item for name, item in zip(names, media.items, strict=True) if name not in told]
+        self._without.setdefault(modality, {}).update(
+            dict.fromkeys((path_text(item.path), item.start, item.end) for item in without)
+        )
 
     def _together(self, parts: Sequence[str]) -> MediaSet:
         """All items of some parts, over all folds."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,6 +22,7 @@ from avzoo.evaluation.clip_table import SCHEMA
 from avzoo.extract import Encoder, FeatureTable, Progress, extract, load
 from avzoo.extract.embeddings import l2_normalize
 from avzoo.extract.table import SCHEMA as WINDOW_SCHEMA
+from avzoo.extract.table import Features
 
 TWO = ClipPlan(clips=2)
 DRAWN = ClipPlan(sampling="random", clips=2, video=VideoAugmentation(), audio=AudioAugmentation())
@@ -202,3 +206,22 @@ def test_a_feature_table_read_as_clips(encoder, media, root, tmp_path):
     pq.write_table(other, part.with_name("part-99999.parquet"))
     with pytest.raises(EvaluationError, match="rows of 2 models"):
         from_feature_table(FeatureTable(tmp_path / "table"), media, root=root)
+
+
+def test_zeros_in_place_of_a_stream_are_no_features_of_it(tmp_path):
+    paths = np.array([str(tmp_path / name) for name in ("whole.mp4", "silent.mp4")], object)
+    start, hashes = np.zeros(2), np.array(["a", "b"], object)
+    made_up = {"video": np.array([False, False]), "audio": np.array([False, True])}
+    pq.write_table(pa.table({"model": ["m"], "revision": ["r"], "processor_hash": ["p"]}), tmp_path / "part.parquet")
+    table = SimpleNamespace(
+        folder=tmp_path,
+        parts=[tmp_path / "part.parquet"],
+        modalities=("video", "audio"),
+        manifest=(),
+        read=lambda one: Features(paths, hashes, start, start + 1, np.ones((2, 3), np.float32), made_up[one]),
+    )
+    media = MediaSet(tuple(MediaItem(Path(path), (0,)) for path in paths), ("x",))
+    found = from_feature_table(cast(FeatureTable, table), media, root=tmp_path)
+    assert found.values["video"].items.names == ("whole.mp4", "silent.mp4")
+    assert found.values["audio"].items.names == found.values["joint"].items.names == ("whole.mp4",)
+    assert not found.problems, "a silent video has its picture"
