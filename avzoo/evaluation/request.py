@@ -38,7 +38,7 @@ class Request:
         folds: Which official folds; all without any.
         own_folds: Number of folds into which a person's own files are dealt.
         labels: Label set.
-        classes: Packaged list, or text file, of the classes to keep.
+        classes: Packaged list, or text file, of the classes of ``data`` to keep; a second set keeps all of its own.
         allow_missing: Largest share of the listed files that may be absent.
         preset: The paper whose settings and clips are meant; ``vssl-dino`` for one of its methods.
         modalities: Which; those that both the set and the encoder have without any.
@@ -88,6 +88,11 @@ def check_request(request: Request, protocol: AnyProtocol) -> None:
         raise EvaluationError(f"{protocol.name} has no use for a second set: leave out --target")
     if isinstance(protocol, MediaProtocol) and request.features is not None:
         raise EvaluationError(f"{protocol.name} reads the media themselves: leave out --features")
+    planned = [override for override in request.overrides if override.startswith(_PLAN)]
+    if planned and request.features is not None:
+        raise EvaluationError(
+            f"a feature table has its clips already: leave out {planned[0]}, or --features to embed anew"
+        )
     if request.preset is not None:
         known = [*PRESETS, *(name for name in protocol.presets if "/" not in name)]
         if request.preset not in known:
@@ -114,16 +119,22 @@ def check_modalities(request: Request, data: Benchmark) -> None:
 
 
 def preset_warnings(request: Request, protocol: AnyProtocol) -> list[str]:
-    """A word where a paper has no such protocol."""
-    if request.preset is None or any(name.partition("/")[0] == request.preset for name in protocol.presets):
+    """A word where a paper has no such protocol, and where its clips are not those that are evaluated on."""
+    if request.preset is None:
         return []
-    return [f"{request.preset} has no settings of {protocol.name}: only the choice of clips is that of the paper"]
+    own = any(name.partition("/")[0] == request.preset for name in protocol.presets)
+    if request.features is None and own:
+        return []
+    if request.features is None:
+        return [f"{request.preset} has no settings of {protocol.name}: only the choice of clips is that of the paper"]
+    kept = "only the settings are those" if own else f"it has no settings of {protocol.name} either, so nothing is that"
+    return [f"the clips of {request.preset} do not apply to a feature table: {kept} of the paper"]
 
 
-def named_set(request: Request, spec: str, own_folds: int | None = None) -> Benchmark:
-    """The set of a name, with what the request says of sets."""
-    classes = None if request.classes is None else read_classes(request.classes)
-    return benchmark(spec, folds=own_folds, classes=classes, allow_missing=request.allow_missing)
+def named_set(request: Request, spec: str, own_folds: int | None = None, classes: str | None = None) -> Benchmark:
+    """The set of a name, with what the request says of all sets, and folds and classes as they are given."""
+    kept = None if classes is None else read_classes(classes)
+    return benchmark(spec, folds=own_folds, classes=kept, allow_missing=request.allow_missing)
 
 
 def settings_for(request: Request, protocol: AnyProtocol, dataset: str, modality: str) -> ProtocolSettings:

@@ -45,7 +45,7 @@ def evaluate(request: Request, out: Path, on_progress: OnProgress = lambda _, __
     protocol = load_protocol(request.protocol)
     check_request(request, protocol)
     table = None if request.features is None else FeatureTable(request.features)
-    data = named_set(request, request.data, request.own_folds)
+    data = named_set(request, request.data, request.own_folds, request.classes)
     check_modalities(request, data)
     target = None if request.target is None else named_set(request, request.target)
     asked = ("joint",) if protocol.across else request.modalities or data.modalities
