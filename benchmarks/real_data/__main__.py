@@ -57,15 +57,14 @@ def main() -> None:
             failed += 1
             print(f"{number}/{len(missing)} {job.name}: {error}", flush=True)
             continue
-        results = Results(arguments.out)
         results.add(job, found)
-        results.write()
         leading = next(iter(found.figures.items()))
         print(
             f"{number}/{len(missing)} {job.name}: {leading[0]} {leading[1]['mean']:.3f}, "
             f"{time.monotonic() - started:.0f} s",
             flush=True,
         )
+    results = Results(arguments.out)
     page = PAGE if arguments.out == RESULTS else arguments.out.with_suffix(".md")
     report(results, planned, root, page, arguments.out.with_suffix(".png"))
     if failed:

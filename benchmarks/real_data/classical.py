@@ -131,7 +131,7 @@ def _run(fold: Fold, modality: str, settings: ForestSettings) -> Outcome:
     scores = np.zeros((len(test), len(test.items.class_names)), np.float32)
     scores[:, forest.classes_] = forest.predict_proba(test.values)
     figures, predictions = classification_figures(test.with_values(scores))
-    return Outcome(figures, predictions, warnings=remarks)
+    return Outcome(figures=figures, predictions=predictions, warnings=remarks)
 
 
 FOREST: Protocol[Any] = Protocol(

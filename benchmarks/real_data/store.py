@@ -29,16 +29,20 @@ class Results:
         self.path = path
         self.runs: dict[str, dict[str, Any]] = {}
         self.summary: dict[str, Any] = {}
-        if path.is_file():
-            content = json.loads(path.read_text(encoding="utf-8"))
+        self._read()
+
+    def _read(self) -> None:
+        if self.path.is_file():
+            content = json.loads(self.path.read_text(encoding="utf-8"))
             self.runs, self.summary = content["runs"], content["summary"]
 
     def __contains__(self, job: Job) -> bool:
         return job.key in self.runs
 
     def add(self, job: Job, found: Found) -> None:
-        """Stores a measurement."""
-        about = machine()
+        """Stores a measurement, beside what other processes stored meanwhile."""
+        about = machine()  # takes a while, in which others may write
+        self._read()
         self.runs[job.key] = {
             "set": job.plan,
             "labels": job.row.labels,
@@ -50,6 +54,7 @@ class Results:
             **asdict(found),
             "machine": {name: about[name] for name in ("cpu", "cores", "torch", "avzoo", "commit")},
         }
+        self.write()
 
     def of(self, jobs: Sequence[Job]) -> list[dict[str, Any]]:
         """What is there of some measurements."""

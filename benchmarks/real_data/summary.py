@@ -116,8 +116,8 @@ def cells(results: Results, planned: Sequence[Job], plan: str, column: Column, r
                 ends = (None, None)
                 if own is not None and all(said):
                     # Seeds count as further folds: items are drawn once for all of them.
-                    pooled = intervals([fold for one in said for fold in one])[column.figure]
-                    ends = (pooled.low, pooled.high)
+                    pooled = intervals([fold for one in said for fold in one]).get(column.figure)
+                    ends = ends if pooled is None else (pooled.low, pooled.high)
             found[model] = Cell(fmean(values), stdev(values) if len(values) > 1 else None, len(values), *ends)
     return found
 
