@@ -145,6 +145,8 @@ def union(sets: Sequence[MediaSet]) -> MediaSet:
 
 
 def _whole(bench: Benchmark, labels: str) -> MediaSet:
+    if bench.leaves_out:
+        return bench.split("all", None, labels)
     return union([bench.split(part, None, labels) for part in bench.parts])
 
 

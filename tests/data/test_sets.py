@@ -296,6 +296,13 @@ def test_hmdb51(tree: Tree) -> None:
     media = sets.hmdb51(root, classes=both)
     assert names(media) == ["a#b_brush_hair_u_nm_np1_ba_goo_0.avi", "d_wave_0.avi"] and media.labels.tolist() == [1, 0]
     assert names(sets.hmdb51(root, split="test", classes=both)) == ["c_brush_hair_1.avi"]
+    with pytest.raises(DataError, match="1 of the 4 "):
+        sets.hmdb51(root, split="all", classes=both)
+    tree("wave/e_wave_0.avi")
+    everything = sets.hmdb51(root, split="all", classes=both)
+    assert len(everything.items) == 4 and "e_wave_0.avi" in names(everything), "no division has it"
+    with pytest.raises(DataError, match="no split 'all'"):
+        sets.ucf101(root, split="all")
     with pytest.raises(DataError, match="2 classes, and the set 51"):
         sets.hmdb51(root)
     with pytest.raises(DataError, match=r"no lists CLASS_test_split2.txt"):

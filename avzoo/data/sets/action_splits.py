@@ -15,7 +15,7 @@ from .tables import text_lines
 
 _UCF_LINE = re.compile(r"(?P<label>[^/]+)/(?P<file>\S+)(\s+\d+)?")
 _HMDB_LINE = re.compile(r"(?P<file>.+?)\s+(?P<use>[012])")
-_HMDB_USE = {"train": "1", "test": "2"}
+_HMDB_USE = {"train": "1", "test": "2", "all": "012"}
 
 
 def ucf101(
@@ -77,7 +77,7 @@ def hmdb51(
 
     Args:
         root: Folder of the set.
-        split: train or test.
+        split: train, test or all; all has the videos too that a division leaves out, about a quarter of the set.
         fold: Official division, 1, 2 or 3.
         annotations: Folder of the lists ``CLASS_test_splitFOLD.txt``; by default ``testTrainMulti_7030_splits``,
             ``test_train_splits/testTrainMulti_7030_splits`` or ``splits`` in ``root``, or ``root``.
@@ -87,7 +87,7 @@ def hmdb51(
     Raises:
         DataError: Something is missing, or a list is wrong.
     """
-    _check(split, fold)
+    _check(split, fold, tuple(_HMDB_USE))
     official = "testTrainMulti_7030_splits"
     folders = [official, f"test_train_splits/{official}", "splits", "."]
     ending = f"_test_split{fold}.txt"
@@ -106,16 +106,17 @@ def hmdb51(
                 match = _HMDB_LINE.fullmatch(line)
                 if match is None:
                     raise DataError(f"line {line_number} of {path} is no name with 0, 1 or 2: {line}")
-                if match["use"] == _HMDB_USE[split]:
+                if match["use"] in _HMDB_USE[split]:
                     file = files.get((same(label), Path(match["file"]).stem.casefold()))
                     yield Listed(f"{label}/{match['file']}", file, () if number is None else (number,))
 
     return gather(entries(), lists[0].parent, known.names, allow_missing)
 
 
-def _check(split: str, fold: int) -> None:
-    if split not in _HMDB_USE or fold not in (1, 2, 3):
-        raise DataError(f"there is no split {split!r} of division {fold}; splits are train and test, divisions 1 to 3")
+def _check(split: str, fold: int, splits: tuple[str, ...] = ("train", "test")) -> None:
+    if split not in splits or fold not in (1, 2, 3):
+        known = " and ".join(splits)
+        raise DataError(f"there is no split {split!r} of division {fold}; splits are {known}, divisions 1 to 3")
 
 
 def _by_class(root: Path) -> dict[tuple[str, str], Path]:

@@ -37,6 +37,7 @@ class Benchmark:
         classes: Classes to keep, in their order; None keeps all.
         label_map: Maps its classes onto others; items without one of these are left out.
         allow_missing: Largest share of the listed files that may be absent.
+        leaves_out: Whether there are items in no part; the part ``all`` has these and all others.
     """
 
     name: str
@@ -50,12 +51,13 @@ class Benchmark:
     classes: ClassList | None = None
     label_map: LabelMap | None = None
     allow_missing: float = 0.0
+    leaves_out: bool = False
 
     def split(self, part: str, fold: str | int | None = None, labels: str | None = None) -> MediaSet:
         """The items of one part, in the order of the official list.
 
         Args:
-            part: train, validation or test.
+            part: train, validation or test; all, where the parts leave items out.
             fold: One of ``folds``; None for the first.
             labels: One of ``label_sets``; None for the first.
 
@@ -68,7 +70,7 @@ class Benchmark:
         fold = self.folds[0] if fold is None else str(fold)
         labels = self.label_sets[0] if labels is None else labels
         for what, value, known in (
-            ("part", part, self.parts),
+            ("part", part, (*self.parts, "all") if self.leaves_out else self.parts),
             ("fold", fold, self.folds),
             ("label set", labels, self.label_sets),
         ):

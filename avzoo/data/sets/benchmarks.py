@@ -58,6 +58,7 @@ def _of_layout(
     multilabel: bool = False,
     folds: tuple[str, ...] = ("",),
     label_set: str = "class",
+    leaves_out: bool = False,
 ) -> Callable[[str, Path], Benchmark]:
     """A benchmark of a layout whose options are ``split``, ``classes``, ``allow_missing`` and perhaps ``fold``.
 
@@ -68,15 +69,25 @@ def _of_layout(
         multilabel: See `Benchmark`.
         folds: See `Benchmark`.
         label_set: What the items are labelled with.
+        leaves_out: See `Benchmark`; the layout has a split ``all`` then.
     """
 
     def build(name: str, root: Path) -> Benchmark:
         def read(part: str, fold: str, classes: ClassList | None, allow_missing: float) -> MediaSet:
             division = {"fold": int(fold)} if fold else {}
-            return layout(root, split=splits[part], classes=classes, allow_missing=allow_missing, **division)
+            split = "all" if part == "all" else splits[part]
+            return layout(root, split=split, classes=classes, allow_missing=allow_missing, **division)
 
         return Benchmark(
-            name, root, folds, (label_set,), multilabel, tuple(splits), modalities, read=one_label_set(read)
+            name,
+            root,
+            folds,
+            (label_set,),
+            multilabel,
+            tuple(splits),
+            modalities,
+            read=one_label_set(read),
+            leaves_out=leaves_out,
         )
 
     return build
@@ -104,7 +115,7 @@ def _shared17(layout: Callable[..., MediaSet], pair: str, root: Path, **options:
 BENCHMARKS: Mapping[str, Callable[[str, Path], Benchmark]] = {
     "ucf101": _of_layout(ucf101, _TRAIN_TEST, _VIDEO, folds=_THREE),
     "ucf51": _of_layout(_ucf51, _TRAIN_TEST, _BOTH, folds=_THREE),
-    "hmdb51": _of_layout(hmdb51, _TRAIN_TEST, _VIDEO, folds=_THREE),
+    "hmdb51": _of_layout(hmdb51, _TRAIN_TEST, _VIDEO, folds=_THREE, leaves_out=True),
     "kinetics400": _of_layout(kinetics, _TRAIN_VAL, _BOTH),
     "kinetics700": _of_layout(partial(kinetics, num_classes=700), _TRAIN_VAL, _BOTH),
     "kinetics_sound": _of_layout(kinetics_sound, _TRAIN_VAL, _BOTH),
@@ -127,7 +138,7 @@ BENCHMARKS: Mapping[str, Callable[[str, Path], Benchmark]] = {
     "sims4action": _of_layout(sims4action, {"train": "train", "validation": "val", "test": "test"}, _VIDEO),
     "rareact": rareact,
     "ucf17": _of_layout(partial(_shared17, ucf101, "hmdb_ucf"), _TRAIN_TEST, _VIDEO, folds=("1",)),
-    "hmdb17": _of_layout(partial(_shared17, hmdb51, "ucf_hmdb"), _TRAIN_TEST, _VIDEO, folds=("1",)),
+    "hmdb17": _of_layout(partial(_shared17, hmdb51, "ucf_hmdb"), _TRAIN_TEST, _VIDEO, folds=("1",), leaves_out=True),
     "grid": grid,
     "fsdd": fsdd,
 }
