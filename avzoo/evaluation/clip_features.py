@@ -94,10 +94,10 @@ def clip_features(
     folder, fed = Path(folder), PlannedEncoder(encoder, plan)
     if not media.items:
         raise EvaluationError("there are no items to embed")
-    settings = _settings(fed, media, batch_size)
-    parts = _parts(media, folder / PARTS, settings)
+    identity = _identity(fed, media, Path(root))
+    parts = _parts(media, folder / PARTS, identity)
     if not (folder / MANIFEST).is_file() or any(read_items(part.path, part.fingerprint) is None for part in parts):
-        _embed(fed, parts, folder, settings, workers, timeout, on_progress)
+        _embed(fed, parts, folder, identity, batch_size, workers, timeout, on_progress)
     done = {part.path: read_items(part.path, part.fingerprint) for part in parts}
     items = [row for rows in done.values() for row in rows or ()]
     problems = tuple(row for row in items if row.status != "ok")
@@ -193,29 +193,26 @@ class _Part:
     fingerprint: str
 
 
-def _settings(encoder: PlannedEncoder, media: MediaSet, batch_size: int) -> dict[str, Any]:
-    """Everything that the clips depend on but the content of the files."""
-    items = json.dumps([[path_text(item.path), item.start, item.end] for item in media.items])
+def _identity(encoder: PlannedEncoder, media: MediaSet, root: Path) -> dict[str, Any]:
+    """What the clips are of, but for the content of the files; batches and devices change nothing that is meant."""
+    items = json.dumps(media.item_names(root))
     return {
         "format": _FORMAT,
         "plan": encoder.plan.model_dump(mode="json"),
-        "model": encoder.checkpoint.name,
         "revision": encoder.checkpoint.revision,
         "processor_hash": encoder.processor_hash,
         "dtype": str(encoder.dtype).removeprefix("torch."),
-        "device": encoder.device.type,
-        "batch_size": batch_size,
         "items": len(media.items),
         "items_sha256": hashlib.sha256(items.encode()).hexdigest(),
     }
 
 
-def _parts(media: MediaSet, folder: Path, settings: dict[str, Any]) -> list[_Part]:
+def _parts(media: MediaSet, folder: Path, identity: dict[str, Any]) -> list[_Part]:
     size = min(_MAX_GROUP, -(-len(media.items) // _MIN_GROUPS))
     parts = []
     for number, first in enumerate(range(0, len(media.items), size)):
         members = tuple(enumerate(media.items[first : first + size], first))
-        basis = json.dumps([settings, [[path_text(item.path), *_state(item.path)] for _, item in members]])
+        basis = json.dumps([identity, [[path_text(item.path), *_state(item.path)] for _, item in members]])
         fingerprint = hashlib.sha256(basis.encode()).hexdigest()
         parts.append(_Part(folder / f"part-{number:05}.parquet", members, fingerprint))
     return parts
@@ -234,21 +231,22 @@ def _embed(
     encoder: PlannedEncoder,
     parts: list[_Part],
     folder: Path,
-    settings: dict[str, Any],
+    identity: dict[str, Any],
+    batch_size: int,
     workers: int | None,
     timeout: float,
     on_progress: Callable[[Progress], None],
 ) -> None:
     """Makes the parts that are not there yet, then what says that all are."""
-    batch_size = settings["batch_size"]
-    with _claimed(folder, settings):
+    notes = {"model": encoder.checkpoint.name, "device": encoder.device.type, "batch_size": batch_size}
+    with _claimed(folder, identity, notes):
         pending = [part for part in parts if read_items(part.path, part.fingerprint) is None]
         (folder / MANIFEST).unlink(missing_ok=True)
         total = sum(len(part.items) for part in parts)
         provenance = {
-            "model": settings["model"],
-            "revision": settings["revision"],
-            "processor_hash": settings["processor_hash"],
+            "model": notes["model"],
+            "revision": identity["revision"],
+            "processor_hash": identity["processor_hash"],
             "decoder": encoder.clip_spec().decoder,
             "zeros": False,
             "augmented": encoder.plan.augmented,
@@ -274,8 +272,8 @@ def _embed(
 
 
 @contextmanager
-def _claimed(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
-    """Makes the folder, keeps other calls out of it, and notes what it is of."""
+def _claimed(folder: Path, identity: dict[str, Any], notes: dict[str, Any]) -> Iterator[None]:
+    """Makes the folder, keeps other calls out of it, and notes what it is of and how it was first made."""
     try:
         (folder / PARTS).mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
@@ -283,18 +281,18 @@ def _claimed(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
     try:
         with alone_in(folder):
             if (folder / SETTINGS).exists():
-                _check(folder, settings)
+                _check(folder, identity)
             elif any((folder / PARTS).iterdir()):
                 raise EvaluationError(f"{folder / PARTS} holds files that are no clip features: give another folder")
             else:
                 with replacing(folder / SETTINGS) as file:
-                    file.write(json.dumps(settings, indent=2).encode() + b"\n")
+                    file.write(json.dumps(identity | notes, indent=2).encode() + b"\n")
             yield
     except BlockingIOError:
         raise EvaluationError(f"another process is writing into {folder}: wait for it or give another folder") from None
 
 
-def _check(folder: Path, settings: dict[str, Any]) -> None:
+def _check(folder: Path, identity: dict[str, Any]) -> None:
     """Refuses a folder that holds the clips of something else."""
     try:
         found = json.loads((folder / SETTINGS).read_bytes())
@@ -302,7 +300,7 @@ def _check(folder: Path, settings: dict[str, Any]) -> None:
         found = None
     if not isinstance(found, dict):
         raise EvaluationError(f"{folder / SETTINGS} is damaged: give another folder for the features")
-    changed = [name for name in settings if found.get(name) != settings[name]]
+    changed = [name for name in identity if found.get(name) != identity[name]]
     if changed:
         raise EvaluationError(
             f"{folder} holds features of something else (another {', '.join(changed)}): give another folder"

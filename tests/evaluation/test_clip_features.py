@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -110,6 +112,20 @@ def test_a_finished_folder_costs_nothing(encoder, media, folder, root, monkeypat
     assert not told and set(found.values["video"].items.labels.tolist()) == {2}
 
 
+def test_batches_names_and_folders_are_not_what_features_are_of(encoder, media, folder, root, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "DecodeWorker", None)
+    renamed = copy.copy(encoder)
+    renamed.checkpoint = replace(encoder.checkpoint, name="another name of it")
+    assert len(clip_features(renamed, media, TWO, folder, root=root, batch_size=3).values["video"]) == 6
+    # A copy elsewhere is the same set: its files are read anew into the same folder.
+    again = shutil.copytree(folder, tmp_path / "features")
+    moved = MediaSet(tuple(MediaItem(tmp_path / "set" / item.path.relative_to(root)) for item in media.items))
+    monkeypatch.setattr(module, "run_lanes", lambda pending, *_: pytest.fail(f"{len(pending)} parts"))
+    monkeypatch.setattr(module, "DecodeWorker", lambda *_: None)
+    with pytest.raises(pytest.fail.Exception, match="5 parts"):
+        clip_features(encoder, moved, TWO, again, root=tmp_path / "set", batch_size=3, workers=1)
+
+
 def test_interrupted_work_goes_on_to_the_same_numbers(encoder, media, root, tmp_path):
     whole = clip_features(encoder, media, DRAWN, tmp_path / "whole", root=root, workers=2)
 
@@ -130,8 +146,8 @@ def test_interrupted_work_goes_on_to_the_same_numbers(encoder, media, root, tmp_
 def test_a_file_that_changed_is_embedded_anew(encoder, media, folder, root, make_clip, tmp_path):
     copied = shutil.copytree(root, tmp_path / "set")
     moved = MediaSet(tuple(MediaItem(copied / item.path.relative_to(root), item.labels) for item in media.items))
-    with pytest.raises(EvaluationError, match="something else"):
-        clip_features(encoder, moved, TWO, folder, root=copied)
+    with pytest.raises(EvaluationError, match="another items_sha256"):
+        clip_features(encoder, moved, TWO, folder, root=tmp_path)
     clip_features(encoder, moved, TWO, tmp_path / "features", root=copied, workers=1)
     make_clip(copied / "y" / "broken.mp4", 5, seconds=1.0)
     told: list[Progress] = []
