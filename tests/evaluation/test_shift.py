@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from avzoo.data.sets import MediaItem, MediaSet
+from avzoo.data.sets.label_maps import LabelMap, shift_pairs
 from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.clip_values import ClipValues, Items
 from avzoo.evaluation.protocol import Fold, Outcome
@@ -134,6 +135,28 @@ def test_presets_are_valid_and_classes_of_one_item_are_named_in_time() -> None:
         SHIFT.settings.model_validate(values)
     assert SHIFT.needs(ShiftSettings()).two_per_class
     assert not SHIFT.needs(ShiftSettings(classifier="knn")).two_per_class
+
+
+def test_the_svm_of_the_study_says_where_the_study_has_a_linear_layer() -> None:
+    pair = shift_pairs()["tinyvirat"]
+    assert pair.source_map is not None
+
+    def of(label_map: LabelMap, seed: int) -> dict[str, ClipValues]:
+        names = tuple(name for group in label_map.members for name in group)
+        count = 2 * len(names)
+        items = Items(tuple(f"{seed}-{k}.mp4" for k in range(count)), np.arange(count) % len(names), names)
+        zeros = np.zeros(count, np.int64)
+        return {
+            "video": ClipValues(
+                items, np.eye(len(names), dtype=np.float32)[items.labels], np.arange(count), zeros, zeros
+            )
+        }
+
+    fold = Fold("", of(pair.source_map, 0), of(pair.source_map, 1), of(pair.target_map, 2))
+    svm, own = SHIFT.presets["vssl"], {"linear_svm": {"costs": (1.0,)}}
+    told = [run(fold, "video", ShiftSettings.model_validate(values)) for values in (svm, own)]
+    assert [outcome.details["map"] for outcome in told] == ["tinyvirat"] * 2
+    assert ["trains linear layers for TinyVIRAT" in " ".join(outcome.warnings) for outcome in told] == [True, False]
 
 
 def test_items_without_a_shared_class_are_not_embedded(map_file: str) -> None:
