@@ -16,7 +16,7 @@ from avzoo.extract import Encoder
 
 from .arrays import EvaluationError
 from .egocentric import VideoTextModel, VideoTextSettings, egocentric_outcome, read_narrations, sentence_scores
-from .finetuning import FinetuneSettings, clip_scores, finetune
+from .finetuning import FinetuneSettings, finetune, part_scores
 from .finetuning.objective import Objective, Step
 from .presets_vssl_shift import EGOCENTRIC_FINETUNE_PRESETS
 from .protocol import MediaFold, MediaProtocol, Outcome, Predictions
@@ -84,13 +84,13 @@ def run(
     done = finetune(encoder, train, settings, folder, modality=modality, loss=objective, head=settings.new_model)
     model = cast(VideoTextModel, done.classifier.model.classifier)
 
-    def said(media: MediaSet, name: str) -> Predictions:
-        projected = clip_scores(done.classifier, media, settings.test, folder / name)
-        return Predictions(projected.items, sentence_scores(model, projected))
-
-    target = None if fold.target is None else said(fold.target, "target")
-    outcome = egocentric_outcome(said(fold.test, "test"), target)
-    return replace(outcome, details={"classifier": done.details}, warnings=done.warnings)
+    parts = {"test": (fold.test, settings.test)}
+    if fold.target is not None:
+        parts["target"] = (fold.target, settings.test)
+    projected, remarks = part_scores(done.classifier, parts, folder)
+    said = {name: Predictions(clips.items, sentence_scores(model, clips)) for name, clips in projected.items()}
+    outcome = egocentric_outcome(said["test"], said.get("target"))
+    return replace(outcome, details={"classifier": done.details}, warnings=done.warnings + remarks)
 
 
 def narrated(media: MediaSet, narrations: Path) -> MediaSet:

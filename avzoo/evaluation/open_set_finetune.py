@@ -17,7 +17,7 @@ from avzoo.pretraining.progress import TrainingProgress
 from .arrays import EvaluationError
 from .clip_plan import ClipPlan
 from .evidential import EvidentialLoss
-from .finetuning import FinetuneSettings, Loss, clip_scores, finetune
+from .finetuning import FinetuneSettings, Loss, finetune, part_scores
 from .known_classes import TargetClasses, learnable_names, new_names, only_new, single_class_names
 from .open_set_debias import Debiased
 from .open_set_outcome import OpenSetMeasure, open_set_outcome
@@ -101,16 +101,17 @@ def run(encoder: Encoder, fold: MediaFold, modality: str, settings: OpenSetFinet
     loss = finetuning_loss(measure)
     objective = Debiased(loss) if finetuning.debias else loss
     done = finetune(encoder, fold.train, finetuning, folder, fold.test, modality=modality, loss=objective)
-    plans = {"train": settings.threshold or settings.test, "test": settings.test, "target": settings.test}
-    media = {"train": fold.train, "test": fold.test, "target": unknown}
-    scores = {name: clip_scores(done.classifier, media[name], plan, folder / name) for name, plan in plans.items()}
-    lost = {name: len(media[name].items) - len(values.items) for name, values in scores.items()}
-    warnings = [f"{count} {name} items gave no clips and are left out" for name, count in lost.items() if count]
+    parts = {
+        "train": (fold.train, settings.threshold or settings.test),
+        "test": (fold.test, settings.test),
+        "target": (unknown, settings.test),
+    }
+    scores, remarks = part_scores(done.classifier, parts, folder)
     details: dict[str, Any] = {"classifier": done.details}
     if new.left_out:
         details["left out"] = list(new.left_out)
     return open_set_outcome(
-        scores["train"], scores["test"], scores["target"], measure, details, (*done.warnings, *warnings)
+        scores["train"], scores["test"], scores["target"], measure, details, done.warnings + remarks
     )
 
 

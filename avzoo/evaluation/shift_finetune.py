@@ -7,7 +7,7 @@ from pathlib import Path
 from avzoo.extract import Encoder
 
 from .arrays import EvaluationError
-from .finetuning import FinetuneSettings, clip_scores, finetune
+from .finetuning import FinetuneSettings, finetune, part_scores
 from .label_map import map_media
 from .presets_vssl_shift import SHIFT_FINETUNE_PRESETS
 from .protocol import MediaFold, MediaProtocol, Needs, Outcome
@@ -43,19 +43,15 @@ def run(encoder: Encoder, fold: MediaFold, modality: str, settings: ShiftFinetun
         deciding = test
     shared = Shared(classes, settings, source_names, dropped)
     done = finetune(encoder, train, settings.finetuning, folder, deciding, modality=modality)
-    scores = {
-        name: clip_scores(done.classifier, media, settings.test, folder / name)
-        for name, media in (("test", test), ("target", target))
-    }
-    unread = {name: len(media.items) - len(scores[name].items) for name, media in (("test", test), ("target", target))}
-    remarks = [f"{count} {name} items gave no clips and are left out" for name, count in unread.items() if count]
+    parts = {"test": (test, settings.test), "target": (target, settings.test)}
+    scores, remarks = part_scores(done.classifier, parts, folder)
     return shift_outcome(
         shared,
         shared.scores(scores["test"]),
         shared.scores(scores["target"]),
         settings.average,
         details={"classifier": done.details},
-        warnings=(*done.warnings, *remarks),
+        warnings=done.warnings + remarks,
     )
 
 

@@ -21,7 +21,7 @@ from .arrays import EvaluationError
 from .clip_features import clip_features
 from .clip_plan import ClipPlan
 from .clip_values import ClipValues
-from .finetuning import FinetuneSettings, finetune
+from .finetuning import FinetuneSettings, finetune, unread
 from .known_classes import learnable_names, new_names, single_class_names
 from .presets_vssl import ZERO_SHOT_FINETUNE_PRESETS
 from .protocol import MediaFold, MediaProtocol, Needs, Outcome
@@ -122,11 +122,9 @@ def run(encoder: Encoder, fold: MediaFold, modality: str, settings: ZeroShotFine
     if unseen.left_out:
         details["left out"] = list(unseen.left_out)
     scores = {"test": scored(fold.test, meanings.seen, "test"), "target": scored(target, meanings.unseen, "target")}
-    lost = {"test": len(fold.test.items), "target": len(target.items)}
-    lost = {name: count - len(scores[name].items) for name, count in lost.items()}
-    remarks = [f"{count} {name} items gave no clips and are left out" for name, count in lost.items() if count]
+    remarks = unread("test", fold.test, scores["test"]) + unread("target", target, scores["target"])
     outcome = zero_shot_outcome(scores["test"], scores["target"], meanings, settings.average, details)
-    return replace(outcome, warnings=(*outcome.warnings, *done.warnings, *remarks))
+    return replace(outcome, warnings=outcome.warnings + done.warnings + remarks)
 
 
 def clip_embeddings(encoder: Encoder, media: MediaSet, plan: ClipPlan, modality: str, folder: Path) -> ClipValues:

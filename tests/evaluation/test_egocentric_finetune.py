@@ -58,10 +58,13 @@ def test_encoder_and_text_learn_together(media: MediaSet, text_encoder: str, tmp
     settings = EgocentricFinetuneSettings(
         text_encoder=text_encoder, projection_size=8, cache_bytes=2**22, test=ClipPlan(clips=1), **fields
     )
-    fold = MediaFold("", media, media, media)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    fold = MediaFold("", media, media, MediaSet((*media.items, MediaItem(broken, (0,))), CLASSES))
     outcome = EGOCENTRIC_FINETUNE.run(encoder, fold, "video", settings, tmp_path / "run")
     assert outcome.figures["mAP"] > 0.9
     assert outcome.figures["difference mAP"] == 0.0
+    assert "1 of 9 target items gave no clips and are left out" in outcome.warnings
     again = EGOCENTRIC_FINETUNE.run(encoder, fold, "video", settings, tmp_path / "run")  # has finished: it is read
     assert again.figures == outcome.figures
     other = MediaSet(media.items, ("x", "y"))

@@ -12,7 +12,6 @@ from colour_clips import FRAMES, SHORT, SIDE, nano_encoder, pixels_of, write_set
 from safetensors.torch import load_file
 
 from avzoo.data.sets import MediaItem, MediaSet
-from avzoo.evaluation import open_set_finetune
 from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.clip_plan import ClipPlan
 from avzoo.evaluation.clip_values import ClipValues, Items
@@ -69,7 +68,7 @@ def short(**fields: Any) -> OpenSetFinetuneSettings:
 def test_an_encoder_is_finetuned_with_evidence_and_shown_unknown_classes(
     fold: MediaFold, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(open_set_finetune, "clip_scores", scores_of_pixels)
+    monkeypatch.setattr("avzoo.evaluation.finetuning.scores.clip_scores", scores_of_pixels)
     outcome = OPEN_SET_FINETUNE.run(encoder, fold, "video", short(), tmp_path)
     assert outcome.figures["top-1"] == 1
     assert 0 <= outcome.figures["ROC AUC"] <= 1

@@ -3,7 +3,7 @@
 from .classifier import Classifier, Head
 from .objective import Loss, Objective, Step
 from .protocol import FINETUNE
-from .scores import clip_scores
+from .scores import clip_scores, part_scores, unread
 from .settings import FinetuneSettings
 from .training import Finetuned, finetune
 
@@ -18,4 +18,6 @@ __all__ = [
     "Step",
     "clip_scores",
     "finetune",
+    "part_scores",
+    "unread",
 ]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from avzoo.data.sets import MediaSet
-from avzoo.evaluation.clip_values import ClipValues
 from avzoo.evaluation.protocol import MediaFold, MediaProtocol, Needs, Outcome
 from avzoo.evaluation.scoring import classification_figures
 from avzoo.extract import Encoder
 
 from .presets import PRESETS
-from .scores import clip_scores
+from .scores import part_scores
 from .settings import FinetuneSettings
 from .training import finetune
 
@@ -23,17 +21,12 @@ def run(encoder: Encoder, fold: MediaFold, modality: str, settings: FinetuneSett
     ``classifier`` there.
 
     Raises:
-        EvaluationError: As `finetune` and `clip_scores`.
+        EvaluationError: As `finetune` and `part_scores`.
     """
     done = finetune(encoder, fold.train, settings, folder, fold.test, modality=modality, quiet=False)
-    scores = clip_scores(done.classifier, fold.test, settings.test, folder / "test")
-    figures, predictions = classification_figures(scores, settings.average)
-    return Outcome(figures, predictions, details=done.details, warnings=(*done.warnings, *_unread(fold.test, scores)))
-
-
-def _unread(media: MediaSet, scores: ClipValues) -> tuple[str, ...]:
-    lost = len(media.items) - len(scores.items)
-    return (f"{lost} of the {len(media.items)} test items gave no clips and are left out",) if lost else ()
+    scores, remarks = part_scores(done.classifier, {"test": (fold.test, settings.test)}, folder)
+    figures, predictions = classification_figures(scores["test"], settings.average)
+    return Outcome(figures, predictions, details=done.details, warnings=done.warnings + remarks)
 
 
 FINETUNE = MediaProtocol(

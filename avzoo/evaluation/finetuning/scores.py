@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,38 @@ def clip_scores(
             workers=workers,
         )
         return found.values[classifier.modality]
+
+
+def part_scores(
+    classifier: Classifier, parts: Mapping[str, tuple[MediaSet, ClipPlan]], folder: Path
+) -> tuple[dict[str, ClipValues], tuple[str, ...]]:
+    """The logits of the parts of a set, and what a reader must know of the items that gave none.
+
+    Args:
+        classifier: What classifies them.
+        parts: The items of every part and which clips of them, by its name.
+        folder: Where they are kept, each part in the folder of its name.
+
+    Returns:
+        Scores by part, as `clip_scores`, and warnings.
+
+    Raises:
+        EvaluationError: No item of a part could be classified.
+    """
+    scores = {name: clip_scores(classifier, media, plan, folder / name) for name, (media, plan) in parts.items()}
+    return scores, tuple(told for name, (media, _) in parts.items() for told in unread(name, media, scores[name]))
+
+
+def unread(part: str, media: MediaSet, values: ClipValues) -> tuple[str, ...]:
+    """A warning where items of a part gave no clips.
+
+    Args:
+        part: What the part is called.
+        media: Its items.
+        values: What their clips gave.
+    """
+    lost = len(media.items) - len(values.items)
+    return (f"{lost} of {len(media.items)} {part} items gave no clips and are left out",) if lost else ()
 
 
 def as_encoder(classifier: Classifier) -> Encoder:
