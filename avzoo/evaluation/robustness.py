@@ -19,7 +19,7 @@ from .clip_features import clip_features
 from .clip_plan import ClipPlan
 from .clip_values import ClipValues
 from .feature_classifier import ClassifierSettings, fit_classifier, needs_of_classifier
-from .finetuning import FinetuneSettings, clip_scores, finetune
+from .finetuning import FinetuneSettings, finetune, part_scores
 from .parts import require_fit
 from .perturbations import LEVELS, perturbations, robustness
 from .presets_vssl_shift import ROBUSTNESS_PRESETS
@@ -55,18 +55,23 @@ class RobustnessSettings(ClassifierSettings):
         return text
 
 
+#: What clips gave, and warnings of those that gave nothing.
+_Scored = tuple[ClipValues, tuple[str, ...]]
+
+
 @dataclass(frozen=True, eq=False)
 class _Learned:
     """A classifier.
 
     Attributes:
-        scores: From a plan and the name of a folder to scores of the classes for the clips of the test items.
+        scores: From a plan and the name of a folder to scores of the classes for the clips of the test items, and
+            what a reader must know of the items that gave none.
         average: What is averaged over clips.
         details: As of an outcome.
         warnings: As of an outcome.
     """
 
-    scores: Callable[[ClipPlan, str], ClipValues]
+    scores: Callable[[ClipPlan, str], _Scored]
     average: Average
     details: Mapping[str, Any]
     warnings: tuple[str, ...]
@@ -77,7 +82,7 @@ def run(encoder: Encoder, fold: MediaFold, modality: str, settings: RobustnessSe
 
     Figures are those of `classification_figures` for the items as they are; for each perturbation ``NAME top-1`` (mAP
     with several labels) and ``NAME robustness``, see `perturbations.robustness`; and the mean of the latter over the
-    levels of a kind.
+    levels of a kind. All are of the same items: those that gave clips as they are and under every perturbation.
 
     Raises:
         EvaluationError: The modality is not ``video``, or there is nothing to learn or to test.
@@ -85,43 +90,64 @@ def run(encoder: Encoder, fold: MediaFold, modality: str, settings: RobustnessSe
     if modality != "video":
         raise EvaluationError(f"pictures are perturbed, {modality} is not: ask for the modality video")
     learned = (_finetuned if settings.finetuned else _on_features)(encoder, fold, settings, folder)
-    figures, predictions = classification_figures(learned.scores(settings.test, "test"), learned.average)
+    plans = {"test": settings.test}
+    asked = perturbations(settings.perturbations)
+    plans |= {one.name: settings.test.model_copy(update={"perturbation": one.name}) for one in asked}
+    scored = {name: learned.scores(plan, name.replace(":", "-")) for name, plan in plans.items()}
+    told = dict.fromkeys(sentence for _, remarks in scored.values() for sentence in remarks)
+    scores, uneven = _of_the_same_items({name: values for name, (values, _) in scored.items()})
+    figures, predictions = classification_figures(scores["test"], learned.average)
     main = "mAP" if predictions.items.multilabel else "top-1"
     by_kind: dict[str, list[float]] = {}
-    for perturbation in perturbations(settings.perturbations):
+    for perturbation in asked:
         name = perturbation.name
-        plan = settings.test.model_copy(update={"perturbation": name})
-        perturbed, _ = classification_figures(learned.scores(plan, name.replace(":", "-")), learned.average)
+        perturbed, _ = classification_figures(scores[name], learned.average)
         figures[f"{name} {main}"] = perturbed[main]
         figures[f"{name} robustness"] = robustness(perturbed[main], figures[main])
         by_kind.setdefault(perturbation.kind, []).append(figures[f"{name} robustness"])
     figures |= {f"{kind} robustness": fmean(values) for kind, values in by_kind.items()}
-    return Outcome(figures, predictions, details={"classifier": learned.details}, warnings=learned.warnings)
+    warnings = (*learned.warnings, *told, *uneven)
+    return Outcome(figures, predictions, details={"classifier": learned.details}, warnings=warnings)
+
+
+def _of_the_same_items(scores: Mapping[str, ClipValues]) -> tuple[dict[str, ClipValues], tuple[str, ...]]:
+    """The scores of the items that all have, so that figures differ by what was done to clips and by nothing else."""
+    named = {name: {item: row for row, item in enumerate(values.items.names)} for name, values in scores.items()}
+    first, *others = named.values()
+    shared = [item for item in first if all(item in other for other in others)]
+    if not shared:
+        raise EvaluationError("no test item gave clips as it is and under every perturbation: ask for fewer of them")
+    lost = len(first.keys() | {item for other in others for item in other}) - len(shared)
+    remark = f"{lost} test items gave clips under some of the perturbations only, and are left out of all figures"
+    kept = {name: values.select([named[name][item] for item in shared]) for name, values in scores.items()}
+    return kept, (remark,) if lost else ()
 
 
 def _finetuned(encoder: Encoder, fold: MediaFold, settings: RobustnessSettings, folder: Path) -> _Learned:
     how = settings.finetune.model_copy(update={"seed": settings.seed})
     done = finetune(encoder, fold.train, how, folder, fold.test, modality="video")
 
-    def scores(plan: ClipPlan, name: str) -> ClipValues:
-        return clip_scores(done.classifier, fold.test, plan, folder / name)
+    def scores(plan: ClipPlan, name: str) -> _Scored:
+        found, remarks = part_scores(done.classifier, {name: (fold.test, plan)}, folder)
+        return found[name], remarks
 
     return _Learned(scores, settings.finetune.average, done.details, done.warnings)
 
 
 def _on_features(encoder: Encoder, fold: MediaFold, settings: RobustnessSettings, folder: Path) -> _Learned:
-    train = _features(encoder, fold.train, settings.train, folder / "train")
-    test = _features(encoder, fold.test, settings.test, folder / "test")
+    train, lost = _features(encoder, fold.train, settings.train, folder / "train")
+    test, _ = _features(encoder, fold.test, settings.test, folder / "test")
     remarks = require_fit(train, test)
     fitted = fit_classifier(train, settings, test)
 
-    def scores(plan: ClipPlan, name: str) -> ClipValues:
-        return fitted.scores(_features(encoder, fold.test, plan, folder / name))
+    def scores(plan: ClipPlan, name: str) -> _Scored:
+        features, problems = _features(encoder, fold.test, plan, folder / name)
+        return fitted.scores(features), problems
 
-    return _Learned(scores, fitted.average, fitted.details, remarks + fitted.warnings)
+    return _Learned(scores, fitted.average, fitted.details, lost + remarks + fitted.warnings)
 
 
-def _features(encoder: Encoder, media: MediaSet, plan: ClipPlan, folder: Path) -> ClipValues:
+def _features(encoder: Encoder, media: MediaSet, plan: ClipPlan, folder: Path) -> _Scored:
     root = os.path.commonpath([path.parent.absolute() for path in media.paths])
     several = any(len(item.labels) != 1 for item in media.items)
     found = clip_features(
@@ -129,7 +155,7 @@ def _features(encoder: Encoder, media: MediaSet, plan: ClipPlan, folder: Path) -
     )
     if "video" not in found.values:
         raise EvaluationError(f"none of the {len(media.items)} items gave a picture to perturb")
-    return found.values["video"]
+    return found.values["video"], tuple(f"{row.path} could not be used: {row.message}" for row in found.problems)
 
 
 def _needs(settings: RobustnessSettings) -> Needs:

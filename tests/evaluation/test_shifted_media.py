@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -16,6 +18,7 @@ from avzoo.data.synthetic import SyntheticSpec, write_set
 from avzoo.evaluation.arrays import EvaluationError
 from avzoo.evaluation.clip_decoding import decode_planned
 from avzoo.evaluation.clip_plan import ClipPlan
+from avzoo.evaluation.clip_values import ClipValues, Items
 from avzoo.evaluation.label_map import ClassMap, map_media, with_shared_class
 from avzoo.evaluation.linear_svm import LinearSVMSettings
 from avzoo.evaluation.perturbations import Perturbation
@@ -106,6 +109,33 @@ def test_accuracy_under_perturbation_is_held_against_that_without(
         ROBUSTNESS.run(vit, fold, "audio", asked, tmp_path)
     with pytest.raises(ValidationError, match="there is no perturbation 'blur'"):
         RobustnessSettings(perturbations="blur:1")
+
+
+def test_figures_under_perturbation_are_of_the_same_items_and_what_is_lost_is_told(
+    fold: MediaFold, vit: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def colours(encoder: Encoder, media: MediaSet, plan: ClipPlan, folder: Path, **_: Any) -> Any:
+        """The classes as features; the first item has none, the second none under a perturbation."""
+        assert media.labels is not None and media.class_names is not None
+        training = folder.name == "train"
+        rows = np.arange(0 if training else 2 if plan.perturbation else 1, len(media.items))
+        items = Items(tuple(map(str, rows)), media.labels[rows], media.class_names)
+        values = np.eye(len(media.class_names), dtype=np.float32)[items.labels]
+        zeros = np.zeros(len(rows), np.int64)
+        problems = [] if training else [SimpleNamespace(path="0.mp4", message="it is broken")]
+        return SimpleNamespace(
+            values={"video": ClipValues(items, values, np.arange(len(rows)), zeros, zeros)}, problems=problems
+        )
+
+    monkeypatch.setattr("avzoo.evaluation.robustness.clip_features", colours)
+    asked = RobustnessSettings(perturbations="freeze:1", linear_svm=LinearSVMSettings(costs=(1.0,)))
+    outcome = ROBUSTNESS.run(vit, fold, "video", asked, tmp_path)
+    assert outcome.predictions is not None and outcome.predictions.names == tuple(map(str, range(2, 8)))
+    assert outcome.figures["freeze:1 robustness"] == 1.0
+    assert outcome.warnings[-2:] == (
+        "0.mp4 could not be used: it is broken",
+        "1 test items gave clips under some of the perturbations only, and are left out of all figures",
+    )
 
 
 @pytest.mark.parametrize("name", ["freeze:1", "reverse-sampling:1", "low-resolution:32"])
