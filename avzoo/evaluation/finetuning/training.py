@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass, replace
@@ -97,7 +98,8 @@ def finetune(
     names, labels = class_labels(train)
     if settings.precision == "float16" and encoder.device.type == "cpu":
         raise EvaluationError("float16 needs a GPU; train with precision=float32 or bfloat16")
-    _claim(out, encoder, train, settings, modality)
+    deciding = test if settings.choose == "best test epoch" else None
+    _claim(out, encoder, train, deciding, settings, modality)
     transformers_logging.disable_progress_bar()
     if not (out / CLASSIFIER_FOLDER).is_dir():
         set_seed(settings.seed)
@@ -132,7 +134,9 @@ def _usual(multilabel: bool) -> Loss:
     return lambda logits, targets, progress: {"cross_entropy": soft_cross_entropy(logits, targets)}
 
 
-def _claim(out: Path, encoder: Encoder, train: MediaSet, settings: FinetuneSettings, modality: str) -> None:
+def _claim(
+    out: Path, encoder: Encoder, train: MediaSet, deciding: MediaSet | None, settings: FinetuneSettings, modality: str
+) -> None:
     """Makes ``out`` the folder of this run, or checks that it already is."""
     name = encoder.checkpoint.name
     run = {
@@ -142,8 +146,11 @@ def _claim(out: Path, encoder: Encoder, train: MediaSet, settings: FinetuneSetti
         "license": encoder.checkpoint.license,
         "modality": modality,
         "items": train.list_sha256(_root(train)),
+        "files": _files_sha256(train),
         "settings": settings.model_dump(mode="json", exclude=_FREE),
     }
+    if deciding is not None:
+        run |= {"test items": deciding.list_sha256(_root(deciding)), "test files": _files_sha256(deciding)}
     path = out / SETTINGS_FILE
     if path.is_file():
         started = json.loads(path.read_text(encoding="utf-8"))
@@ -155,6 +162,16 @@ def _claim(out: Path, encoder: Encoder, train: MediaSet, settings: FinetuneSetti
     unfinished = path.with_suffix(".tmp")
     unfinished.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
     unfinished.replace(path)
+
+
+def _files_sha256(media: MediaSet) -> str:
+    """What tells the files of a set from others of the same names, at no cost of reading them: sizes and last changes.
+
+    Files that are not there count as such: they are unusable items.
+    """
+    status = [path.stat() if path.exists() else None for path in media.paths]
+    states = [None if one is None else (one.st_size, one.st_mtime_ns) for one in status]
+    return hashlib.sha256(json.dumps(states).encode()).hexdigest()
 
 
 def _root(media: MediaSet) -> Path:

@@ -169,6 +169,9 @@ def test_the_weights_are_those_of_the_chosen_epoch(
     if choose == "best test epoch":
         assert "the figures are too high" in done.warnings[0] and watched.items == media.items[:2]
         assert done.details["items"] == 8
+        others = MediaSet(media.items[2:], media.class_names)
+        with pytest.raises(EvaluationError, match="with other test items"):
+            finetune(vit, media, short(choose=choose, evaluate_epochs=1, validation_share=0.3), tmp_path, others)
     else:
         assert done.warnings == () and sorted(item.labels for item in watched.items) == [(0,), (1,)]
         assert done.details["items"] == 6
@@ -221,3 +224,6 @@ def test_fewer_clips_than_a_batch_and_files_that_cannot_be_read_are_told(
     done = finetune(vit, mixed, short(epochs=1, batch_size=64), tmp_path / "run")
     assert done.details["batch_size"] == 4 and done.details["unusable"] == [str(copy)]
     assert len(done.warnings) == 2 and "1 training files" in done.warnings[0]
+    shutil.copy(media.items[-1].path, copy)
+    with pytest.raises(EvaluationError, match="with other files"):
+        finetune(vit, mixed, short(epochs=1, batch_size=64), tmp_path / "run")
