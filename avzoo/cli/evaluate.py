@@ -11,6 +11,7 @@ import typer
 
 from avzoo.checkpoints import DEFAULT
 from avzoo.cli._embedding_bar import EmbeddingBar
+from avzoo.cli._table_export import export_table
 
 if TYPE_CHECKING:
     from avzoo.evaluation.protocols import AnyProtocol
@@ -51,7 +52,8 @@ def command(
     ] = None,
     target_part: Annotated[Literal["test", "all"], typer.Option(help="Its test part, or all of it.")] = "test",
     features: Annotated[
-        Path | None, typer.Option(help="A table of avzoo extract to use instead of embedding clips.")
+        Path | None,
+        typer.Option(help="A table of avzoo extract instead of embedding clips; localisation exports all of it."),
     ] = None,
     cache: Annotated[
         Path | None, typer.Option(help="Where embedded clips are kept for other evaluations; default: OUT/clips.")
@@ -80,7 +82,11 @@ def command(
 
     Example: avzoo evaluate linear-svm --data esc10:/data/ESC-50-master --preset xkd --out results/esc10
 
-    The folder gets results.json, predictions.parquet and confusion-MODALITY.png.
+    The folder gets results.json, predictions.parquet and confusion-MODALITY.png; from clustering clusters-MODALITY.csv
+    and .png, from open-set openness-MODALITY.png.
+
+    Features for localisation tools from a table of dense windows need no --data:
+    avzoo evaluate localisation --features table --out features --modality audio --set layout=csv
 
     Exit codes: 0 all good; 1 measured, but some items could not be used; 2 usage, or data that cannot be used; 3 a
     training had to stop.
@@ -88,6 +94,11 @@ def command(
     if show:
         _show(protocol, as_json)
         return
+    if protocol == "localisation" and features is not None and out is not None:
+        useless: dict[str, object] = {"--data": data, "--model": model, "--revision": revision, "--preset": preset}
+        useless |= {"--fold": fold, "--folds": own_folds, "--labels": labels, "--classes": classes, "--target": target}
+        useless |= {"--cache": cache, "--card": card, "--device": device, "--workers": workers}
+        raise typer.Exit(0 if export_table(features, out, modality or (), overrides or (), useless, as_json) else 1)
     given = {"PROTOCOL": protocol, "--data": data, "--out": out}
     if protocol is None or data is None or out is None:
         absent = next(name for name, value in given.items() if value is None)

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from avzoo.extract import Encoder, FeatureTable, extract
 from avzoo.extract.files import replacing
@@ -38,24 +38,36 @@ _LEAST_FPS = 30  # finer than this tools that round times to frames need not be
 _PLACE = 1e-3  # how far from its place, in strides, a window may start
 
 
-class LocalisationSettings(ProtocolSettings):
+class ExportSettings(BaseModel):
+    """How features are written, whatever they are of.
+
+    Attributes:
+        layout: As of `LocalisationSettings`.
+        length: Likewise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    layout: Layout = "npy"
+    length: Annotated[int, Field(ge=2)] | None = None
+
+
+class LocalisationSettings(ExportSettings, ProtocolSettings):
     """Settings of the features.
 
     Attributes:
-        part: What is embedded: the ``test`` part, or ``both`` it and the training part.
-        stride: Seconds between the starts of two windows. XDC's is not known; this is ours.
         layout: ``npy``: what ActionFormer and OpenTAD read. ``csv``: a line of names and one per window, as those of
             G-TAD and BMN.
         length: Rows that every video is brought to by linear interpolation, as G-TAD and BMN want it on ActivityNet
             (100); None for one row per window.
+        part: What is embedded: the ``test`` part, or ``both`` it and the training part.
+        stride: Seconds between the starts of two windows. XDC's is not known; this is ours.
         batch_size: Windows per forward pass.
         workers: Decode processes; None for one per core.
     """
 
     part: Literal["test", "both"] = "both"
     stride: Annotated[float, Field(gt=0)] = 0.5
-    layout: Layout = "npy"
-    length: Annotated[int, Field(ge=2)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 8
     workers: Annotated[int, Field(ge=1)] | None = None
 

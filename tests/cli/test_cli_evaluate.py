@@ -77,6 +77,25 @@ def test_a_feature_table_in_place_of_a_plan(run: Run, pitches: Path, nano_checkp
     assert code == 2 and f"were made by {nano_checkpoint}, not by xkd-nano-synth" in err
 
 
+def test_a_feature_table_is_exported_for_localisation_tools(
+    run: Run, make_clip: Callable[..., Path], nano_checkpoint: Path, tmp_path: Path
+) -> None:
+    media, table, out = tmp_path / "media", tmp_path / "table", tmp_path / "out"
+    make_clip(media / "seen.mp4", 1, seconds=2.0)
+    assert main(["extract", str(media), "-m", str(nano_checkpoint), "-o", str(table), "--device", "cpu"]) == 0
+    arguments = ["localisation", "--features", table, "--out", out]
+    code, said, _ = run(*arguments, "--modality", "audio", "--set", "layout=csv", "--json")
+    assert code == 0 and json.loads(said)["videos"] == 1
+    assert sorted(path.name for path in out.iterdir()) == ["features.json", "seen.csv"]
+    for wrong, message in (
+        (["--data", "folder:."], "a table is exported whole"),
+        (["--set", "stride=1"], "localisation of a table: unknown key 'stride'"),
+        (["--set", "layout=npy"], "holds something else"),
+    ):
+        code, _, err = run(*arguments, *wrong)
+        assert code == 2 and message in " ".join(err.replace("│", "").split())
+
+
 def test_items_that_cannot_be_used_are_named(
     run: Run, pitches: Path, nano_checkpoint: Path, make_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
