@@ -18,9 +18,12 @@ Presets = Mapping[str, Mapping[str, Any]]
 
 _SVM = LINEAR_SVM.presets["vssl"]
 
+#: The preset with the SVM.
+OF_STUDY = "vssl"
+
 #: An SVM for all pairs but that of MiT and TinyVIRAT, for which linear layers were trained, by method.
 SHIFT_PRESETS: Presets = {
-    "vssl": {"linear_svm": _SVM, "seed": _SVM["seed"]},
+    OF_STUDY: {"linear_svm": _SVM, "seed": _SVM["seed"]},
     **{
         f"{name}-tinyvirat": {"classifier": "linear", "linear": values}
         for name, values in LINEAR.presets.items()
@@ -34,7 +37,7 @@ SHIFT_FINETUNE_PRESETS: Presets = {name: values for name, values in FINETUNE.pre
 #: How many clips its figures under perturbation are of is not told: those of its other tests are taken.
 ROBUSTNESS_PRESETS: Presets = {
     "vssl": {
-        **SHIFT_PRESETS["vssl"],
+        **SHIFT_PRESETS[OF_STUDY],
         "train": plans("vssl", "train", "video").model_dump(),
         "test": plans("vssl", "test", "video").model_dump(),
     }

@@ -15,7 +15,7 @@ from .arrays import EvaluationError
 from .clip_values import ClipValues
 from .feature_classifier import ClassifierSettings, FittedClassifier, fit_classifier, needs_of_classifier
 from .label_map import ClassMap, Merge, map_clips, map_scores, with_shared_class
-from .presets_vssl_shift import SHIFT_PRESETS
+from .presets_vssl_shift import OF_STUDY, SHIFT_PRESETS
 from .protocol import Fold, Needs, Outcome, Predictions, Protocol, ProtocolSettings
 from .scoring import Average, classification_figures
 from .shared_classes import SharedClasses, shared_classes
@@ -174,12 +174,12 @@ def _chosen_on_target(
 
 def _other_classifier(classes: SharedClasses, settings: ShiftSettings) -> tuple[str, ...]:
     """What to know where the SVM of the study's preset is fitted to the one pair for which the study has none."""
-    of_study = ShiftSettings.model_validate(SHIFT_PRESETS["vssl"])
+    of_study = ShiftSettings.model_validate(SHIFT_PRESETS[OF_STUDY])
     if classes.name != "tinyvirat" or settings.classifier != "linear-svm" or settings.linear_svm != of_study.linear_svm:
         return ()
     return (
         "the study of video self-supervision trains linear layers for TinyVIRAT, not the SVM of the preset vssl: for "
-        "figures to hold against its own take a preset vssl-METHOD-tinyvirat",
+        "figures to hold against its own take one of the presets that end in -tinyvirat",
     )
 
 
