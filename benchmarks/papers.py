@@ -1,7 +1,7 @@
 """Writes ``docs/papers.md``, which command is which run of which paper: ``python -m benchmarks.papers``.
 
 Rows come from the packaged recipes, published figures from the registry of checkpoints. What neither knows, above all
-the ablations, stands here.
+the ablations, stands here, and in `benchmarks.paper_evaluations` how the published figures come about.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 from avzoo.checkpoints.registry import FAMILIES, REGISTRY, Metric
 from avzoo.pretraining.data_sections import SyntheticSection
 from avzoo.pretraining.recipe import Recipe, load_recipe, recipe_names
+
+from .paper_evaluations import evaluation_rows
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "papers.md"
@@ -30,6 +32,10 @@ silent, the released code; `_released` ones follow the released code; `_ours` ar
 a recipe every number that has another source is marked. Published figures are top-1 accuracies in per cent unless
 another name is given; ~ was read off a plot. None of these sets can be shipped and each run takes days on many GPUs:
 where it says *not run*, nobody has.
+
+Encoders, trained here or converted, are measured by `avzoo evaluate`, on sets of which [data.md](data.md) has the
+layouts and `--data NAME:ROOT` says where they lie. The commands do what the papers did, which chose the costs of their
+SVMs on the test part: `choose_on=test`, of which the results warn. [evaluation.md](evaluation.md) has the protocols.
 
 Whether the papers' claims hold on small generated clips, at equal terms, is another question, for which there are
 runs: [benchmarks/claims](../benchmarks/claims/README.md).
@@ -185,6 +191,8 @@ def page() -> str:
         if ablations:
             lines += ["", "Ablations and rivals:", "", "| row | command | published | here |", "|---|---|---|---|"]
             lines += [_ablation(one) for one in ablations]
+        if evaluations := evaluation_rows(family.name):
+            lines += ["", *evaluations]
         lines.append("")
     smoke = ", ".join(f"`{name}`" for name in recipes if "_smoke_" in name)
     return "\n".join([*lines, _SMOKE, f"{smoke}.", ""])

@@ -30,10 +30,12 @@ def blocks(document: str, *languages: str) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, make_clip: Callable[..., Path]) -> Path:
-    """A folder in which ``my_clips`` holds three short clips, the last without sound."""
+    """A folder in which ``my_clips`` holds three short clips, the last without sound, and ``my_set`` two classes."""
     root = tmp_path_factory.mktemp("readme")
     for seed, (name, sound) in enumerate({"a dog.mp4": True, "clip.mp4": True, "silent.mp4": False}.items()):
         make_clip(root / "my_clips" / name, seed, audio=sound)
+    for seed in range(10, 16):
+        make_clip(root / "my_set" / ("low" if seed < 13 else "high") / f"{seed}.mp4", seed, seconds=1.0)
     return root
 
 
@@ -63,10 +65,13 @@ def test_make_targets_exist(document: str) -> None:
     assert named <= targets
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, "SECURITY.md", "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "document", [*DOCUMENTS, "SECURITY.md", "CHANGELOG.md", "docs/data.md", "docs/evaluation.md", "docs/training.md"]
+)
 def test_links_lead_to_files(document: str) -> None:
-    for target in LINK.findall((REPOSITORY / document).read_text(encoding="utf-8")):
-        assert (REPOSITORY / target).exists(), target
+    file = REPOSITORY / document
+    for target in LINK.findall(file.read_text(encoding="utf-8")):
+        assert (file.parent / target).exists(), target
 
 
 def test_the_pretraining_commands_that_are_only_shown_are_valid() -> None:

@@ -35,7 +35,8 @@ class EmbeddingBar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._display.stop()
+        if self._tasks:  # it would print an empty line otherwise
+            self._display.stop()
 
     def update(self, text: str, progress: Progress) -> None:
         """Shows how far one stage is; the first call shows the bar."""

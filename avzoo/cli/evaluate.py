@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,6 +17,9 @@ from avzoo.cli._table_export import export_table
 if TYPE_CHECKING:
     from avzoo.evaluation.protocols import AnyProtocol
     from avzoo.evaluation.results import Evaluation, Figure
+
+# From the name of a figure, the figure, and what chance gives for it, to a cell of a table.
+_Cell = Callable[[str, "Figure", float | None], str]
 
 # Marks a figure as what chance gives for another.
 _CHANCE = re.compile(r"\bchance ")
@@ -139,48 +143,57 @@ def command(
     if as_json:
         typer.echo(json.dumps(evaluation.document() | {"out": str(out)}))
     else:
-        _report(evaluation, out)
+        _report(evaluation, [_set_name(spec) for spec in (data, target) if spec is not None], out)
     raise typer.Exit(1 if evaluation.failed else 0)
 
 
-def _report(evaluation: Evaluation, out: Path) -> None:
+def _report(evaluation: Evaluation, sets: list[str], out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
     from avzoo.checkpoints.entry import NO_LICENSE, license_notice
 
     data, model = evaluation.data, evaluation.model
-    after = f", then {evaluation.target.name}" if evaluation.target is not None else ""
     paper = f" ({evaluation.preset})" if evaluation.preset else ""
-    table = Table(
-        "modality", "figure", title=f"{evaluation.protocol}{paper} of {Path(model.name).name} on {data.name}{after}"
-    )
+    title = f"{evaluation.protocol}{paper} of {Path(model.name).name} on {', then '.join(sets)}"
+    folds = [f"fold {fold}" for fold in data.folds] if len(data.folds) > 1 else []
     rows = [
         (modality, name, figure, _chance(name, result.figures))
         for modality, result in evaluation.results.items()
         for name, figure in result.figures.items()
         if not _CHANCE.search(name)
     ]
-    columns = {
-        "mean": lambda name, figure, _: _shown(name, figure.mean),
-        "deviation": lambda name, figure, _: _shown(name, figure.deviation),
+    columns: dict[str, _Cell] = {
+        "mean ± deviation" if folds else "value": lambda name, figure, _: _mean(name, figure),
         "95 % interval": lambda name, figure, _: _interval(name, figure),
         "chance": lambda name, _, chance: _shown(name, chance),
     }
-    used = {title: cell for title, cell in columns.items() if any(cell(*row[1:]) for row in rows)}
-    folds = range(len(data.folds)) if len(data.folds) > 1 else ()
-    for title in [*used, *(f"fold {data.folds[fold]}" for fold in folds)]:
-        table.add_column(title, justify="right")
-    for before, (modality, name, figure, chance) in zip([None, *rows], rows, strict=False):
-        if before is not None and before[0] != modality:
-            table.add_section()
-        own = [_shown(name, figure.folds[fold]) for fold in folds]
-        table.add_row(modality, name, *(cell(name, figure, chance) for cell in used.values()), *own)
-    Console().print(table)
+    used = {heading: cell for heading, cell in columns.items() if any(cell(*row[1:]) for row in rows)}
+
+    def table(each_fold: bool) -> Table:
+        made = Table("modality", "figure", title=title)
+        for heading in [*used, *(folds if each_fold else [])]:
+            made.add_column(heading, justify="right", no_wrap=True)
+        for before, (modality, name, figure, chance) in zip([None, *rows], rows, strict=False):
+            if before is not None and before[0] != modality:
+                made.add_section()
+            own = [_shown(name, value) for value in figure.folds] if folds and each_fold else []
+            made.add_row(modality, name, *(cell(name, figure, chance) for cell in used.values()), *own)
+        return made
+
+    # Those of single folds are in the results anyway, and say less than a heading that nobody can read.
+    console, whole = Console(), table(each_fold=True)
+    console.print(whole if console.measure(whole).maximum < console.width else table(each_fold=False))
     for sentence in evaluation.all_warnings:
         typer.echo(f"  warning: {sentence}", err=True)
     typer.echo(f"licence of the weights of {model.name}: {license_notice(model.license or NO_LICENSE)}")
     typer.echo(f"{out}: results.json and what belongs to it ({evaluation.seconds:.1f} s)")
+
+
+def _set_name(spec: str) -> str:
+    """A set as it was asked for, without the folders above it: ``folder:my_set``."""
+    name, _, root = spec.partition(":")
+    return f"{name}:{Path(root).name}" if root else name
 
 
 def _chance(name: str, figures: dict[str, Figure]) -> float | None:
@@ -192,6 +205,11 @@ def _shown(name: str, value: float | None) -> str:
     from avzoo.evaluation.results import percent
 
     return "" if value is None else f"{percent(name, value):.2f}"
+
+
+def _mean(name: str, figure: Figure) -> str:
+    mean = _shown(name, figure.mean)
+    return mean if figure.deviation is None else f"{mean} ± {_shown(name, figure.deviation)}"
 
 
 def _interval(name: str, figure: Figure) -> str:

@@ -88,6 +88,12 @@ def test_a_name_and_where_it_lies(write: Write, tmp_path: Path, monkeypatch: pyt
         benchmark("esc50")
     with pytest.raises(DataError, match=r"no benchmark 'imagenet'; there are ucf101, .*fsdd, folder, csv"):
         benchmark("imagenet:/x")
+    with pytest.raises(DataError, match=r"UCF-101 is no name of a set; write folder:.*UCF-101 for files of your own"):
+        benchmark(str(root))
+    with pytest.raises(DataError, match=r"two.txt is no name of a set; write csv:.*two.txt"):
+        benchmark(str(two_classes(tmp_path)))
+    with pytest.raises(DataError, match=r"nowhere does not exist: folder:PATH names files of your own"):
+        benchmark("folder:nowhere")
     with pytest.raises(DataError, match=r"two.txt is no folder; esc50 is one"):
         benchmark("esc50", two_classes(tmp_path))
     with pytest.raises(DataError, match="which is it"):

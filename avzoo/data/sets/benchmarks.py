@@ -178,11 +178,16 @@ def benchmark(
     given, _, place = spec.partition(":")
     table = {**BENCHMARKS, **OWN_SETS}
     name = next((known for known in table if same(known) == same(given)), None)
+    if name is None and Path(spec).exists():
+        kind = "folder" if Path(spec).is_dir() else "csv"
+        raise DataError(f"{spec} is no name of a set; write {kind}:{spec} for files of your own")
     if name is None:
         raise DataError(f"there is no benchmark {given!r}; there are {', '.join(table)}")
     if place and root is not None:
         raise DataError(f"{spec} and {root}: which is it? Say once where {name} lies")
     where = Path(place) if place else Path(root) if root is not None else _default_root(name)
+    if not where.exists() and name in OWN_SETS:
+        raise DataError(f"{where} does not exist: {name}:PATH names files of your own")
     if not where.exists():
         raise DataError(f"{where}, where {name} should lie, does not exist; say where it does with {name}:PATH")
     if name not in OWN_SETS and not where.is_dir():
