@@ -129,12 +129,22 @@ def _report(comparison: Comparison, out: Path) -> None:
 
 
 def _print(table: TextTable) -> None:
+    from itertools import repeat
+
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    shown = Table(*table.columns, title=table.title)
-    for number, row in enumerate(table.rows):
-        if number in table.sections:
+    first, *others = table.columns
+    shown = Table(title=table.title)
+    shown.add_column(first, overflow="fold")
+    for column in others:
+        shown.add_column(column, justify="right", overflow="fold")
+    before = ""
+    for group, row in zip(table.groups or repeat(""), table.rows, strict=False):
+        if group != before:
             shown.add_section()
-        shown.add_row(*row)
+            shown.add_row(Text(group, "bold"))
+            before = group
+        shown.add_row(*map(Text, row))  # names may hold what rich takes for markup
     Console().print(shown)

@@ -137,7 +137,7 @@ class _Cutter:
         short_side = self.spec.short_side
         if self.plan.video is not None:
             short_side = max(self.plan.video.short_side, self.image_size)
-        elif self.plan.crops == "three":
+        elif self.plan.crops == "three" and video:
             short_side = self.image_size
         return replace(self.spec, video=video, audio=audio, short_side=short_side)
 

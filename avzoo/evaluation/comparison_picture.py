@@ -59,7 +59,7 @@ def _draw_panel(axes: Any, section: Section, name: str) -> None:
             axes.plot(ends, [row, row], color="tab:blue", linewidth=2.5, solid_capstyle="butt", zorder=2)
         if len(found.folds) > 1:
             folds = [percent(name, value) for value in found.folds]
-            axes.plot(folds, [row] * len(folds), "o", markersize=4, markerfacecolor="none", color="0.45", zorder=2.5)
+            axes.plot(folds, [row] * len(folds), "o", markersize=4, markerfacecolor="white", color="0.45", zorder=2.5)
         axes.plot(mean, row, "o", color="tab:blue", markeredgecolor="white", markersize=8, zorder=3)
         label = f"{mean:.1f}  {letters[model]}" if model in letters else f"{mean:.1f}"
         axes.annotate(

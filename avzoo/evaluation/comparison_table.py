@@ -18,39 +18,41 @@ class TextTable:
         title: What it shows.
         columns: Column heads.
         rows: The cells.
-        sections: The rows before which a new section begins.
+        groups: What each row is of, equal for rows that belong together; none where all do.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    sections: frozenset[int] = frozenset()
+    groups: tuple[str, ...] = ()
 
 
 def figure_table(comparison: Comparison) -> TextTable:
     """The leading figures of every model: mean over folds with its interval, deviation, letters."""
-    rows: list[tuple[str, ...]] = []
-    starts = set()
-    for section in comparison.sections:
-        for name in section.leading:
-            starts.add(len(rows))
-            rows += [_row(section, name, model) for model in _ranked(section, name)]
-    columns = ("protocol", "modality", "figure", "model", "mean", "95 % interval", "deviation", "group")
-    empty = {number for number in range(len(columns)) if not any(row[number] for row in rows)}
-    kept = [number for number in range(len(columns)) if number not in empty]
+    found = [
+        (f"{section.place}: {name}", _row(section, name, model))
+        for section in comparison.sections
+        for name in section.leading
+        for model in _ranked(section, name)
+    ]
+    columns = ("model", "mean", "95 % interval", "deviation", "group")
+    kept = [number for number in range(len(columns)) if any(row[number] for _, row in found)]
     return TextTable(
         f"models on {comparison.data}",
         tuple(columns[number] for number in kept),
-        tuple(tuple(row[number] for number in kept) for row in rows),
-        frozenset(starts),
+        tuple(tuple(row[number] for number in kept) for _, row in found),
+        tuple(group for group, _ in found),
     )
 
 
 def difference_table(comparison: Comparison) -> TextTable:
     """Every tested pair: how much they differ, and how probable that is by chance."""
-    rows = tuple(_difference(one) for one in comparison.differences)
-    columns = ("protocol", "modality", "figure", "models", "difference", "95 % interval", "p", "p (Holm)")
-    return TextTable(f"paired differences on {comparison.data}", columns, rows)
+    return TextTable(
+        f"paired differences on {comparison.data}",
+        ("models", "difference", "95 % interval", "p", "p (Holm)"),
+        tuple(_difference(one) for one in comparison.differences),
+        tuple(f"{one.protocol}, {one.modality}: {one.test.figure}" for one in comparison.differences),
+    )
 
 
 def similarity_tables(comparison: Comparison) -> Iterator[TextTable]:
@@ -128,14 +130,13 @@ def _row(section: Section, name: str, model: str) -> tuple[str, ...]:
     figure = section.figures[model][name]
     letters = section.letters.get(name, {}).get(model, "")
     deviation = "" if figure.deviation is None else _value(name, figure.deviation)
-    values = (_value(name, figure.mean), _interval(name, figure), deviation, letters)
-    return (section.protocol, section.modality, name, model, *values)
+    return (model, _value(name, figure.mean), _interval(name, figure), deviation, letters)
 
 
 def _difference(one: Difference) -> tuple[str, ...]:
-    test, models = one.test, f"{one.first} - {one.second}"
+    test = one.test
     values = (_signed(test.figure, test.difference), _ends(test.figure, test.interval, _signed))
-    return (one.protocol, one.modality, test.figure, models, *values, p_text(test.p_value), p_text(one.p_holm))
+    return (f"{one.first} - {one.second}", *values, p_text(test.p_value), p_text(one.p_holm))
 
 
 def _interval(name: str, figure: Figure) -> str:
@@ -155,5 +156,9 @@ def _signed(name: str, value: float) -> str:
 
 
 def _markdown(table: TextTable) -> str:
-    lines = [table.columns, tuple("---" for _ in table.columns), *table.rows]
+    columns, rows = table.columns, table.rows
+    if table.groups:
+        columns = ("measured", *columns)
+        rows = tuple((group, *row) for group, row in zip(table.groups, rows, strict=True))
+    lines = [columns, tuple("---" for _ in columns), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -101,7 +101,7 @@ def undecoded(dataset: Any, columns: Sequence[str]) -> Any:
     """
     features = getattr(dataset, "features", None) or {}
     for column in columns:
-        feature = features.get(column)
+        feature: Any = features.get(column)
         if getattr(feature, "decode", False):
             dataset = dataset.cast_column(column, type(feature)(decode=False))
     return dataset

@@ -18,7 +18,7 @@ def tasks(files: Sequence[Path]) -> list[Any]:
     Args:
         files: Of class 0 and 1 in turn.
     """
-    made = [TinyAudio(), TinyVideoAudio(), TinySoundSearch(), TinyCrossSearch()]
+    made: list[Any] = [TinyAudio(), TinyVideoAudio(), TinySoundSearch(), TinyCrossSearch()]
     for task in made:
         task.files = [str(path) for path in files]
     return made

@@ -64,6 +64,12 @@ def test_three_crops_lie_along_the_longer_side(tmp_path):
     assert means == pytest.approx([32, 96, 160], abs=4)
 
 
+def test_sound_alone_has_no_crops(five_seconds):
+    spec = replace(SPEC, video=False)
+    (clip,) = decoded(five_seconds, ClipPlan(clips=1, crops="three"), spec, image_size=0)
+    assert clip.frames is None and torch.equal(clip.samples, read_clip(five_seconds, 0.0, spec).samples)
+
+
 def test_a_clip_ends_with_its_item(five_seconds):
     """An item of 1 s within a longer file: its 8 frames repeat, its sound is followed by silence."""
     (clip,) = decoded(five_seconds, ClipPlan(clips=1), start=2.0, end=3.0)

@@ -113,7 +113,7 @@ def test_everything_is_written(tmp_path: Path) -> None:
     assert document == json.loads(json.dumps(comparison.document()))
     assert document["correction"] == "Holm, over 1 tests" and document["differences"][0]["significant"]
     page = (out / "comparison.md").read_text()
-    assert "| svm | audio | top-1 | a | 87.50 |" in page and "corrected by Holm over the one test" in page
+    assert "| svm, audio: top-1 | a | 87.50 |" in page and "corrected by Holm over the one test" in page
     assert "b, svm: C was chosen on the test split" in page and "| margin | 50.00 | 50.00 |" in page
     picture = matplotlib.image.imread(out / "comparison.png")
     assert picture.shape[0] > 150 and picture.std() > 0.01
