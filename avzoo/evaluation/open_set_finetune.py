@@ -20,7 +20,7 @@ from .evidential import EvidentialLoss
 from .finetuning import FinetuneSettings, Loss, finetune, part_scores
 from .known_classes import TargetClasses, learnable_names, new_names, only_new, single_class_names
 from .open_set_debias import Debiased
-from .open_set_outcome import OpenSetMeasure, open_set_outcome
+from .open_set_outcome import OpenSetMeasure, open_set_outcome, write_curves
 from .presets_vssl import OPEN_SET_FINETUNE_PRESETS
 from .protocol import MediaFold, MediaProtocol, Needs, Outcome
 
@@ -122,6 +122,7 @@ OPEN_SET_FINETUNE = MediaProtocol(
     run=run,
     presets=OPEN_SET_FINETUNE_PRESETS,
     needs_target=True,
+    write=write_curves,
     needs=lambda settings: Needs(
         two_per_class=settings.choose == "best validation epoch",
         narrow=partial(only_new, which=settings.target_classes),
